@@ -30,13 +30,14 @@ func StandbySocket(dataDir string, pid int) string {
 
 // The paths of the socket.
 const (
-	PathStatus   = "/status"    // GET: a Status
-	PathUnseal   = "/unseal"    // POST a Token: a Status, once the bridge is open
-	PathSeal     = "/seal"      // POST: a Status, once the bridge is sealed
-	PathJournal  = "/journal"   // POST a journal.Filter: a journal.Page
-	PathReload   = "/reload"    // POST, or POST a Reload: ends when the bridge has done what SIGHUP asks for
-	PathTakeOver = "/take-over" // POST, to the bridge on standby: ends when it serves
-	PathHandOver = "/hand-over" // POST, by the bridge on standby: see Receive
+	PathStatus   = "/status"         // GET: a Status
+	PathUnseal   = "/unseal"         // POST a Token: a Status, once the bridge is open
+	PathSeal     = "/seal"           // POST: a Status, once the bridge is sealed
+	PathJournal  = "/journal"        // POST a journal.Filter: a journal.Page
+	PathBundle   = "/support-bundle" // GET: a support bundle
+	PathReload   = "/reload"         // POST, or POST a Reload: ends when the bridge has done what SIGHUP asks for
+	PathTakeOver = "/take-over"      // POST, to the bridge on standby: ends when it serves
+	PathHandOver = "/hand-over"      // POST, by the bridge on standby: see Receive
 )
 
 // The states of a bridge's connection. They are finer than those of Health, since a
@@ -186,6 +187,22 @@ func (c *Client) Journal(ctx context.Context, f journal.Filter) (journal.Page, e
 	return p, c.callWith(ctx, c.http, http.MethodPost, PathJournal, f, &p)
 }
 
+// SupportBundle writes a support bundle of the bridge to w.
+func (c *Client) SupportBundle(ctx context.Context, w io.Writer) error {
+	resp, err := c.send(ctx, c.http, http.MethodGet, PathBundle, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode > 399 {
+		return c.refusal(resp)
+	}
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("reading the support bundle of the bridge at %s: %w", c.path, err)
+	}
+	return nil
+}
+
 // TakeOver tells a bridge on standby to replace the serving one. When it returns nil, the
 // new bridge serves and answers at SocketName, and the old one drains.
 func (c *Client) TakeOver(ctx context.Context) error {
@@ -197,41 +214,63 @@ func (c *Client) call(ctx context.Context, method, path string, out any) error {
 }
 
 func (c *Client) callWith(ctx context.Context, client *http.Client, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://bridge"+path, body)
+	resp, err := c.send(ctx, client, method, path, in)
 	if err != nil {
 		return err
 	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return notRunning(c.path, err)
-	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
-	if err != nil {
-		return fmt.Errorf("reading the answer of the bridge at %s: %w", c.path, err)
-	}
 	if resp.StatusCode > 399 {
-		r := &Error{Status: resp.StatusCode}
-		if json.Unmarshal(answer, r) != nil || r.Detail == "" {
-			r.Detail = "the bridge answered " + resp.Status
-		}
-		return r
+		return c.refusal(resp)
 	}
-	if out == nil {
-		return nil
+	answer, err := c.read(resp)
+	if err != nil || out == nil {
+		return err
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("reading the answer of the bridge at %s: %w", c.path, err)
 	}
 	return nil
+}
+
+func (c *Client) send(ctx context.Context, client *http.Client, method, path string, in any) (*http.Response, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://bridge"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, notRunning(c.path, err)
+	}
+	return resp, nil
+}
+
+func (c *Client) read(resp *http.Response) ([]byte, error) {
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer of the bridge at %s: %w", c.path, err)
+	}
+	return answer, nil
+}
+
+// refusal returns the error in an answer.
+func (c *Client) refusal(resp *http.Response) error {
+	answer, err := c.read(resp)
+	if err != nil {
+		return err
+	}
+	r := &Error{Status: resp.StatusCode}
+	if json.Unmarshal(answer, r) != nil || r.Detail == "" {
+		r.Detail = "the bridge answered " + resp.Status
+	}
+	return r
 }
 
 // notRunning returns the error of a request that no bridge at path has answered.

@@ -12,12 +12,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/bundle"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 )
@@ -30,6 +32,7 @@ type ControlSocket struct {
 	Authenticator *Authenticator
 	Status        func() control.Status
 	Journal       *journal.Journal // may be nil
+	Bundles       *bundle.Builder
 	Log           hclog.Logger
 	// OnReload does what SIGHUP asks for.
 	OnReload func(context.Context, control.Reload) error
@@ -90,6 +93,7 @@ func (s *ControlSocket) serve(l net.Listener, path string, isStandby bool) {
 	mux.HandleFunc("POST "+control.PathSeal, s.seal)
 	mux.HandleFunc("POST "+control.PathReload, s.reload)
 	mux.HandleFunc("POST "+control.PathJournal, s.journal)
+	mux.HandleFunc("GET "+control.PathBundle, s.supportBundle)
 	mux.HandleFunc("POST "+control.PathTakeOver, s.takeOver)
 	mux.HandleFunc("POST "+control.PathHandOver, s.handOver)
 	server := &http.Server{
@@ -235,6 +239,27 @@ func (s *ControlSocket) reload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// bundleTimeout is how long it may take to make and send a support bundle.
+const bundleTimeout = 5 * time.Minute
+
+// supportBundle needs no token: who reaches the socket can read the data folder.
+func (s *ControlSocket) supportBundle(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bundleTimeout))
+	made, err := s.Bundles.Build(r.Context(), true)
+	if errors.Is(err, bundle.ErrBusy) {
+		err = &control.Error{Status: http.StatusServiceUnavailable, Detail: err.Error()}
+	}
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	defer made.Close()
+	s.Log.Info("a support bundle was made over the control socket")
+	w.Header().Set("Content-Type", "application/zip")
+	w.Header().Set("Content-Length", strconv.FormatInt(made.Size, 10))
+	_, _ = io.Copy(w, made) // fails only if the client has disconnected
 }
 
 // takeOver makes a bridge on standby take over.

@@ -34,6 +34,7 @@ type cli struct {
 	Journal  journalCommand  `cmd:"" help:"Show what happened to a bridge on this machine lately."`
 	Help     helpCommand     `cmd:"" help:"Show the help of a command."`
 	Ping     pingCommand     `cmd:"" help:"Check that a bridge or an account service is alive, for health checks."`
+	Bundle   bundleCommand   `cmd:"" name:"support-bundle" help:"Make a support bundle of a bridge."`
 	Session  sessionCommand  `cmd:"" help:"Inspect a sealed session."`
 	Simulate simulateCommand `cmd:"" help:"Play an identity provider's traffic against a bridge and check the answers."`
 	Token    tokenCommand    `cmd:"" help:"Generate and print a bearer token."`

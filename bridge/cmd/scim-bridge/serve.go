@@ -192,7 +192,7 @@ func trustedProxies(texts []string) ([]netip.Prefix, error) {
 }
 
 // Run serves until a signal stops it.
-func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (err error) {
+func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong, command *kong.Context) (err error) {
 	heard, forget := hearSignals()
 	defer forget()
 	out, closeLog, err := s.openLog(c.Err)
@@ -264,6 +264,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 		drainDelay:       s.DrainDelay,
 		certificate:      certificate,
 		pingListen:       s.PingListen,
+		settings:         s.settings(command),
 	})
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/bundle"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
@@ -57,6 +58,8 @@ type bridgeConfig struct {
 	pingListen string
 	// certificate is nil for plain HTTP.
 	certificate certificateSource
+	// settings are shown in support bundles.
+	settings []setting
 	// drainDelay is how long the bridge goes on serving after the signal to stop.
 	drainDelay time.Duration
 }
@@ -81,6 +84,8 @@ type runningBridge struct {
 	listener      *server.Listener
 	authenticator *server.Authenticator
 	socket        *server.ControlSocket
+	metrics       *server.Metrics
+	bundles       *bundle.Builder
 
 	reloads   chan chan<- struct{} // asks for a reload; what is sent is closed when it is done
 	replaced  chan struct{}        // closed when another process serves
@@ -122,6 +127,8 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		abandoned: make(chan struct{}),
 	}
 	metrics := server.NewMetrics(info.Version, info.Commit, b.checker.Health)
+	b.metrics = metrics
+	b.bundles = &bundle.Builder{Folder: cfg.dataDir, Source: b.bundleSource}
 	b.openJournal()
 	b.connector = account.New(account.Config{
 		URL:       cfg.accountURL,
@@ -200,6 +207,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Authenticator:  b.authenticator,
 		Status:         b.status,
 		Journal:        b.journal,
+		Bundles:        b.bundles,
 		Log:            cfg.logger.Named("control"),
 		OnReload:       b.reloadWhenAsked,
 		OnSeal:         b.seal,
@@ -235,6 +243,7 @@ func (b *runningBridge) pageSections() []page.Section {
 		page.Facts(),
 		page.SignIns(b.connector),
 		page.Log(b.cfg.log, b.journal),
+		page.Bundle(b.bundles),
 	}
 }
 

@@ -1,6 +1,7 @@
 package httpkit
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/expfmt"
 )
 
 // Metrics are a server's numbers: those of Go and of the process, of the
@@ -56,6 +58,17 @@ func (m *Metrics) Observe(route, method string, status int, took time.Duration) 
 // Handler answers a scrape.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{})
+}
+
+// WriteText writes what a scrape would get.
+func (m *Metrics) WriteText(w io.Writer) error {
+	families, err := m.Gather() // together with an error are those that could be gathered
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(w, f); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // Method is the method of a request, or "other": it keeps made-up ones out of

@@ -72,7 +72,7 @@ func (p *Page) Routes() []Route {
 	}
 	for _, s := range p.Sections {
 		for _, a := range s.Actions {
-			routes = append(routes, route(a.Method, a.Path, p.signedInOnly(a.Do)))
+			routes = append(routes, route(a.Method, a.Path, p.signedInOnly(a.Do, s.ByToken)))
 		}
 	}
 	return append(routes, route("", "/app/", func(w http.ResponseWriter, r *http.Request) {
@@ -99,11 +99,13 @@ func static(name string) http.HandlerFunc {
 }
 
 // signedInOnly leads all others to the form for signing in.
-func (p *Page) signedInOnly(do func(*Visit)) http.HandlerFunc {
+func (p *Page) signedInOnly(do func(*Visit), byToken func(v *Visit, confirmed bool)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case p.signedIn(r):
 			do(p.visit(w, r))
+		case byToken != nil && httpkit.BearerToken(r) != "":
+			p.admitProgram(w, r, byToken)
 		case r.Method == http.MethodGet:
 			http.Redirect(w, r, "/app", http.StatusSeeOther)
 		default:

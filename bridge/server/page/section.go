@@ -28,6 +28,9 @@ type Section struct {
 	Links []Link
 	// Actions are the section's own routes, for those who are signed in.
 	Actions []Action
+	// ByToken answers a program that shows the bearer token with a request for one of the actions. It is told whether
+	// the account has confirmed the token's credentials. If it is nil, programs are treated as visitors are.
+	ByToken func(v *Visit, confirmed bool)
 }
 
 // A Link leads to a part of the status page.
@@ -107,6 +110,11 @@ func (v *Visit) Redirect(to string) { http.Redirect(v.Writer, v.Request, to, htt
 
 // Record records what somebody does on the page.
 func (v *Visit) Record(e journal.Event) { v.page.record(v.Request, e) }
+
+// Info logs what was done.
+func (v *Visit) Info(message string) {
+	v.page.Logger.Info(message, "request_id", httpkit.RequestFrom(v.Context()).ID)
+}
 
 // Warn logs why something could not be done.
 func (v *Visit) Warn(message string, err error) { v.page.Logger.Warn(message, "error", err) }

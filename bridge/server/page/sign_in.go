@@ -37,6 +37,24 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 	p.showSignIn(w, code, notice)
 }
 
+// admitProgram answers a program, which shows the token with each request.
+func (p *Page) admitProgram(w http.ResponseWriter, r *http.Request, do func(v *Visit, confirmed bool)) {
+	token := httpkit.BearerToken(r)
+	err := p.Verify(r.Context(), token)
+	if err == nil {
+		confirmed := p.Pass(r.Context(), token) != ""
+		if !confirmed { // as in signIn
+			err = p.Verify(r.Context(), token)
+		}
+		if err == nil {
+			do(p.visit(w, r), confirmed)
+			return
+		}
+	}
+	code, notice := refusalNotice(err)
+	http.Error(w, notice, code)
+}
+
 func (p *Page) showSignIn(w http.ResponseWriter, code int, notice string) {
 	p.write(w, code, "sign_in.html", signInForm{Connection: p.Status().State, Notice: notice})
 }

@@ -1,0 +1,190 @@
+package bundle_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/bundle"
+)
+
+// source is one with a log of so many lines.
+func source(lines int) bundle.Source {
+	return bundle.Source{Made: time.Now(), Log: func(w io.Writer) error {
+		for i := range lines {
+			_, err := fmt.Fprintf(w, "2026-11-29T03:12:08.114Z [INFO]  scim-bridge: request: status=200 ms=%d\n", i)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+func read(t *testing.T, f *bundle.File) *zip.Reader {
+	t.Helper()
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	if err != nil || int64(len(text)) != f.Size {
+		t.Fatalf("%d bytes of %d: %v", len(text), f.Size, err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(text), f.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+func TestOnlyOneBundleIsMadeAtATime(t *testing.T) {
+	t.Parallel()
+	making, goOn := make(chan struct{}), make(chan struct{})
+	b := &bundle.Builder{Folder: t.TempDir(), Source: func(bool) bundle.Source {
+		return bundle.Source{Log: func(io.Writer) error {
+			close(making)
+			<-goOn
+			return nil
+		}}
+	}}
+	done := make(chan error)
+	go func() {
+		f, err := b.Build(t.Context(), true)
+		if err == nil {
+			f.Close()
+		}
+		done <- err
+	}()
+	<-making
+	if _, err := b.Build(t.Context(), true); !errors.Is(err, bundle.ErrBusy) {
+		t.Errorf("a second one: %v", err)
+	}
+	close(goOn)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A client that reads nothing keeps a file, and nobody waiting; and there are few of them.
+func TestBundlesThatAreBeingSentAreBounded(t *testing.T) {
+	t.Parallel()
+	b := &bundle.Builder{Folder: t.TempDir(), Source: func(bool) bundle.Source { return source(10) }}
+	var unread []*bundle.File
+	for {
+		f, err := b.Build(t.Context(), true)
+		if errors.Is(err, bundle.ErrBusy) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if unread = append(unread, f); len(unread) > 100 {
+			t.Fatal("there is no bound")
+		}
+	}
+	if len(unread) < 2 {
+		t.Errorf("%d bundles are sent at a time: a slow client keeps others waiting", len(unread))
+	}
+	unread[0].Close()
+	unread[0].Close() // twice is once
+	f, err := b.Build(t.Context(), true)
+	if err != nil {
+		t.Fatalf("after one was sent: %v", err)
+	}
+	read(t, f)
+	if _, err := b.Build(t.Context(), true); err != nil {
+		t.Errorf("closing one twice counted as two: %v", err)
+	}
+}
+
+func TestABundleLeavesNoFile(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	b := &bundle.Builder{Folder: folder, Source: func(bool) bundle.Source { return source(10) }}
+	f, err := b.Build(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, _ := os.ReadDir(folder); len(found) != 0 {
+		t.Errorf("the folder has %v", found)
+	}
+	if z := read(t, f); len(z.File) != 2 {
+		t.Errorf("%d files", len(z.File))
+	}
+}
+
+// A full disk is a reason to ask for help.
+func TestABundleIsMadeWhereNoFolderCanBeWritten(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
+	b := &bundle.Builder{
+		Folder: filepath.Join(t.TempDir(), "missing"), Source: func(bool) bundle.Source { return source(100) },
+	}
+	f, err := b.Build(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if z := read(t, f); len(z.File) != 2 {
+		t.Errorf("%d files", len(z.File))
+	}
+}
+
+func TestMakingABundleEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	endless := bundle.Source{Log: func(w io.Writer) error {
+		for {
+			if _, err := io.WriteString(w, strings.Repeat("request\n", 100)); err != nil {
+				return err
+			}
+			cancel()
+		}
+	}}
+	b := &bundle.Builder{Folder: t.TempDir(), Source: func(bool) bundle.Source { return endless }}
+	if _, err := b.Build(ctx, true); !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v", err)
+	}
+	b.Source = func(bool) bundle.Source { return source(1) }
+	f, err := b.Build(t.Context(), true)
+	if err != nil {
+		t.Fatalf("the next one: %v", err)
+	}
+	f.Close()
+}
+
+func TestAFileOfABundleIsBounded(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	const limit = 100_000
+	endless := bundle.Source{MaxFile: limit, Log: func(w io.Writer) error {
+		for {
+			if _, err := io.WriteString(w, strings.Repeat("request ", 800)+"\n"); err != nil {
+				return err
+			}
+		}
+	}}
+	if err := bundle.Write(t.Context(), &out, endless); err != nil {
+		t.Fatal(err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(out.Bytes()), int64(out.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := z.File[0].UncompressedSize64; len(z.File) != 2 || n < limit/2 || n > limit+100 {
+		t.Errorf("%d files, the first of %d bytes", len(z.File), n)
+	}
+}
+
+// One who makes a bundle waits for it.
+func BenchmarkWrite(b *testing.B) {
+	for b.Loop() {
+		if err := bundle.Write(b.Context(), io.Discard, source(40_000)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

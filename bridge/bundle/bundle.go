@@ -1,0 +1,333 @@
+package bundle
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+// A Source is what a bundle is made of. Its texts are as the bridge has them: they are redacted here.
+type Source struct {
+	Made time.Time
+	// Documents are written as JSON, each in a file of its name.
+	Documents map[string]any
+	// Problems are those in the documents; names in them are replaced wherever they are.
+	Problems []problem.Problem
+	// Keep are texts that stay wherever they are, such as the account's id and host.
+	Keep []string
+	// Private are texts of the operator's choice, in whose place there is the same pseudonym everywhere.
+	Private []string
+	// Metrics writes the metrics, and Log the log. Each may be nil.
+	Metrics, Log func(io.Writer) error
+	Journal      journal.Archive
+	// Waiting are the people who wait for something.
+	Waiting []bridge.Attention
+	// MaxFile is how many bytes of a file are written, 96 MiB if it is zero. Nothing comes near: the log and the
+	// journal are bounded by their keepers.
+	MaxFile int
+	// Missing says why something is not in the bundle, by what it is.
+	Missing map[string]string
+}
+
+const defaultMaxFile = 96 << 20
+
+// Write writes a bundle. It ends early if ctx does.
+func Write(ctx context.Context, w io.Writer, s Source) error {
+	names := newPseudonyms(s.Journal, s.Waiting)
+	b := &writer{ended: ctx.Err, zip: zip.NewWriter(w), made: s.Made, redactor: newRedactor(names, s.Keep),
+		maxFile: cmp.Or(s.MaxFile, defaultMaxFile)}
+	b.learn(s)
+	for _, name := range slices.Sorted(maps.Keys(s.Documents)) {
+		b.document(name, s.Documents[name])
+	}
+	if len(s.Waiting) > 0 {
+		b.waiting(s.Waiting)
+	}
+	if s.Metrics != nil {
+		b.file("metrics.txt", func(w io.Writer) error { return b.redacted(w, b.metricsLine, s.Metrics) })
+	}
+	if s.Log != nil {
+		b.file("scim-bridge.log", func(w io.Writer) error { return b.redacted(w, b.redactor.text, s.Log) })
+	}
+	b.events("journal/events.jsonl", s.Journal.Events())
+	b.events("journal/reads.jsonl", s.Journal.Reads())
+	b.events("journal/traffic.jsonl", s.Journal.Traffic())
+	b.readme(s.Missing)
+	return errors.Join(b.err, b.zip.Close())
+}
+
+// A writer writes the files of a bundle. After the first error it writes nothing.
+type writer struct {
+	ended    func() error // returns why it must end
+	zip      *zip.Writer
+	made     time.Time
+	redactor *redactor
+	maxFile  int
+	written  []string
+	err      error
+}
+
+// learn tells the redactor the names in problems, which their texts have, too.
+func (b *writer) learn(s Source) {
+	names := b.redactor.names
+	for _, p := range s.Problems {
+		for key, value := range p.Details {
+			if isAboutPeople(key) {
+				b.redactor.learn(value, names.value(value))
+			}
+		}
+	}
+	for _, text := range s.Private {
+		const least = 6 // a shorter one may be a word of other texts, and is decided on like them
+		if len(text) >= least && !vocabulary()[text] {
+			b.redactor.learn(text, names.word(text))
+		}
+	}
+	const most = 1000 // each is looked for in each line
+	for _, w := range s.Waiting[:min(len(s.Waiting), most)] {
+		if isAllKnown(w.UserName) { // others are found, word by word
+			b.redactor.learn(w.UserName, names.address(w.UserName))
+		}
+	}
+}
+
+// isAllKnown reports whether a name has words of the vocabulary alone.
+func isAllKnown(name string) bool {
+	known := true
+	eachWord(name, func(word string) { known = known && vocabulary()[word] })
+	return known
+}
+
+// isAboutPeople reports whether a member of a document is the name of a person or group.
+func isAboutPeople(key string) bool {
+	switch key {
+	case problem.FactUserName, problem.FactEmail, problem.FactGroup, problem.FactIDs, problem.FactRuleDescription:
+		return true
+	default:
+		return false
+	}
+}
+
+// file writes a file.
+func (b *writer) file(name string, write func(io.Writer) error) {
+	if b.err != nil {
+		return
+	}
+	f, err := b.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: b.made.UTC()})
+	if err != nil {
+		b.err = err
+		return
+	}
+	out := bufio.NewWriter(&bounded{ended: b.ended, w: f, left: b.maxFile})
+	err = cmp.Or(write(out), out.Flush())
+	if errors.Is(err, errTooLong) {
+		_, err = fmt.Fprintf(f, "\nThis file ends here, at %d bytes.\n", b.maxFile)
+	}
+	if b.err = err; err != nil {
+		b.err = fmt.Errorf("writing %s: %w", name, err)
+	}
+	b.written = append(b.written, name)
+}
+
+var errTooLong = errors.New("the file is too long")
+
+// A bounded writer ends when ended says so, and after so many bytes.
+type bounded struct {
+	ended func() error
+	w     io.Writer
+	left  int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if err := b.ended(); err != nil {
+		return 0, err
+	}
+	if len(p) > b.left {
+		return 0, errTooLong
+	}
+	b.left -= len(p)
+	return b.w.Write(p)
+}
+
+// document writes a value as JSON.
+func (b *writer) document(name string, v any) {
+	b.file(name, func(w io.Writer) error {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		in := json.NewDecoder(bytes.NewReader(text))
+		in.UseNumber()
+		var tree any
+		if err := in.Decode(&tree); err != nil {
+			return err
+		}
+		out := json.NewEncoder(w)
+		out.SetEscapeHTML(false)
+		out.SetIndent("", "  ")
+		return out.Encode(b.redactor.tree("", tree))
+	})
+}
+
+// tree redacts the texts in a JSON value that is the member key of an object.
+func (r *redactor) tree(key string, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, member := range v {
+			v[k] = r.tree(k, member)
+		}
+	case []any:
+		for i, element := range v {
+			v[i] = r.tree(key, element)
+		}
+	case string:
+		switch {
+		case v == "":
+		case isAboutPeople(key):
+			return r.names.value(v)
+		case isSensitive(key) && !isHarmless(v) && !harmlessValues[v]:
+			return hidden
+		default:
+			return r.text(v)
+		}
+	}
+	return v
+}
+
+// waiting writes who waits for what.
+func (b *writer) waiting(people []bridge.Attention) {
+	type waiting struct {
+		Person string    `json:"person"`
+		Kind   string    `json:"kind"`
+		Since  time.Time `json:"since"`
+	}
+	b.file("waiting.jsonl", func(w io.Writer) error {
+		out := json.NewEncoder(w)
+		for _, p := range people {
+			if err := out.Encode(waiting{b.redactor.names.id(p.PersonID), string(p.Kind), p.Since.UTC()}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// events writes events of the journal, if there are any.
+func (b *writer) events(name string, events iter.Seq[journal.Event]) {
+	next, stop := iter.Pull(events)
+	defer stop()
+	e, more := next()
+	if !more {
+		return
+	}
+	b.file(name, func(w io.Writer) error {
+		out := json.NewEncoder(w)
+		for ; more; e, more = next() {
+			b.redactor.names.event(&e)
+			if err := out.Encode(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// event puts pseudonyms into an event. All else in it has a form that no name has.
+func (p *pseudonyms) event(e *journal.Event) {
+	id := func(text string) string {
+		if text == "" {
+			return ""
+		}
+		return p.id(text)
+	}
+	switch {
+	case e.Subject == "":
+	case e.Group != "" || strings.HasPrefix(string(e.Kind), group):
+		e.Subject = p.subject(group, p.groups, e.Subject, "")
+	default:
+		e.Subject = p.subject(person, p.people, e.Subject, "")
+	}
+	e.Person, e.Group = id(e.Person), id(e.Group)
+	for _, m := range [...]*journal.Members{e.Added, e.Removed, e.Set} {
+		if m != nil {
+			for i := range m.IDs {
+				m.IDs[i] = id(m.IDs[i])
+			}
+		}
+	}
+}
+
+// metricsLine redacts the values of labels. They are from closed sets, and this makes it certain.
+func (b *writer) metricsLine(line string) string {
+	if strings.HasPrefix(line, "#") {
+		return line
+	}
+	parts := strings.Split(line, `"`)
+	for i := 1; i < len(parts); i += 2 {
+		parts[i] = b.redactor.text(parts[i])
+	}
+	return strings.Join(parts, `"`)
+}
+
+// redacted passes what write writes through redact, line by line.
+func (b *writer) redacted(w io.Writer, redact func(string) string, write func(io.Writer) error) error {
+	lines := &lineWriter{w: w, redact: redact}
+	return cmp.Or(write(lines), lines.flush())
+}
+
+// A lineWriter redacts lines.
+type lineWriter struct {
+	w      io.Writer
+	redact func(string) string
+	line   []byte // the begin of one
+}
+
+// longestLine is how much of a line is redacted at a time.
+const longestLine = 256 << 10
+
+func (l *lineWriter) Write(p []byte) (int, error) {
+	total := len(p)
+	for len(p) > 0 {
+		n := bytes.IndexByte(p, '\n') + 1
+		if n == 0 {
+			l.line = append(l.line, p...)
+			p = nil
+			if len(l.line) < longestLine {
+				break
+			}
+		} else {
+			l.line = append(l.line, p[:n]...)
+			p = p[n:]
+		}
+		if err := l.flush(); err != nil {
+			return 0, err
+		}
+	}
+	return total, nil
+}
+
+func (l *lineWriter) flush() error {
+	text, ended := bytes.CutSuffix(l.line, []byte{'\n'})
+	out := l.redact(string(text))
+	if ended {
+		out += "\n"
+	}
+	l.line = l.line[:0]
+	_, err := io.WriteString(l.w, out)
+	return err
+}

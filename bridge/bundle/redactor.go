@@ -1,0 +1,529 @@
+package bundle
+
+import (
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+)
+
+// A redactor takes out of a text whatever it does not know to be harmless: it keeps the words of the vocabulary, short
+// numbers, times, network addresses and what the bundle's Source names, and puts pseudonyms in the place of the rest.
+// A list of what must not be shown would never be complete: names have no form.
+//
+// What it returns is ASCII. It is not safe for concurrent use.
+type redactor struct {
+	names *pseudonyms
+	kept  []string          // longest first
+	known map[string]string // texts of several words, and what stands for them
+	order []string          // the keys of known, longest first
+}
+
+func newRedactor(names *pseudonyms, keep []string) *redactor {
+	r := &redactor{names: names, known: map[string]string{}}
+	for _, text := range keep {
+		if len(text) >= shortestKnown {
+			r.kept = append(r.kept, text)
+		}
+	}
+	r.kept = longestFirst(r.kept)
+	return r
+}
+
+// shortestKnown is the length of a text that is looked for within others: a shorter one would be found in words.
+const shortestKnown = 3
+
+func longestFirst(texts []string) []string {
+	slices.SortFunc(texts, func(a, b string) int { return len(b) - len(a) })
+	return slices.Compact(texts)
+}
+
+// learn makes text be replaced wherever it is, also if it has only words of the vocabulary.
+func (r *redactor) learn(text, pseudonym string) {
+	text = inputtext.TrimBlanks(text)
+	if _, known := r.known[text]; known || len(text) < shortestKnown {
+		return
+	}
+	r.known[text] = pseudonym
+	r.order = longestFirst(append(r.order, text))
+}
+
+// text redacts a text of any kind.
+func (r *redactor) text(s string) string {
+	d := &draft{redactor: r}
+	s = strings.Map(func(c rune) rune {
+		if c == markBegin || c == markEnd {
+			return -1
+		}
+		return c
+	}, plain.Replace(strings.ToValidUTF8(s, " ")))
+	s = d.markKnown(s)
+	s = unescape(s)
+	s = d.markKnown(s) // as it was before it was escaped
+	s = d.markFields(s)
+	s = d.markQuoted(s)
+	s = d.markAddresses(s)
+	s = d.markPhones(s)
+	return d.chunks(s)
+}
+
+// plain replaces the signs beyond ASCII that the program's own texts have.
+var plain = strings.NewReplacer("…", "...", "“", "\"", "”", "\"", "‘", "'", "’", "'", "–", "-", "—", "-")
+
+// A draft is a text that is being redacted. What is decided already is replaced by marks, which later steps pass over.
+type draft struct {
+	*redactor
+	decided []string
+}
+
+// The marks are characters of the private use area, around an index.
+const (
+	markBegin = '\ue000'
+	markEnd   = '\ue001'
+)
+
+func (d *draft) mark(text string) string {
+	d.decided = append(d.decided, text)
+	return string(markBegin) + strconv.Itoa(len(d.decided)-1) + string(markEnd)
+}
+
+// markKnown decides on the texts that are known as a whole.
+func (d *draft) markKnown(s string) string {
+	for _, text := range d.kept {
+		s = d.replace(s, text, text)
+	}
+	for _, text := range d.order {
+		s = d.replace(s, text, d.known[text])
+	}
+	return s
+}
+
+// replace marks a text wherever it is not part of a longer word.
+func (d *draft) replace(s, text, by string) string {
+	if !strings.Contains(s, text) {
+		return s
+	}
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(s, text)
+		if !found {
+			b.WriteString(s)
+			return b.String()
+		}
+		b.WriteString(before)
+		last, _ := utf8.DecodeLastRuneInString(before)
+		next, _ := utf8.DecodeRuneInString(after)
+		if joins(last) || joins(next) {
+			b.WriteString(text)
+		} else {
+			b.WriteString(d.mark(by))
+		}
+		s = after
+	}
+}
+
+// joins reports whether a character beside a text makes it part of a longer one.
+func joins(c rune) bool {
+	return c != utf8.RuneError && c != markBegin && c != markEnd && (isWordRune(c) || c == '@')
+}
+
+func isWordRune(c rune) bool {
+	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c >= utf8.RuneSelf
+}
+
+var (
+	unicodeEscape = regexp.MustCompile(`\\+(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2}))`)
+	controlEscape = regexp.MustCompile(`\\+[abfnrtv0]`)
+	percentEscape = regexp.MustCompile(`(?:%[0-9a-fA-F]{2})+`)
+)
+
+// unescape decodes what the log and clients escape, as often as they did. What would divide a line otherwise than
+// before becomes a blank or an apostrophe.
+func unescape(s string) string {
+	const most = 4 // times that something is escaped
+	for range most {
+		before := s
+		if strings.Contains(s, "%") {
+			s = percentEscape.ReplaceAllStringFunc(s, func(found string) string {
+				var b []byte
+				for hex := range strings.SplitSeq(found[1:], "%") {
+					n, _ := strconv.ParseUint(hex, 16, 8)
+					b = append(b, byte(n))
+				}
+				return harmless(strings.ToValidUTF8(string(b), "?"))
+			})
+		}
+		if strings.Contains(s, `\`) {
+			s = unicodeEscape.ReplaceAllStringFunc(s, func(found string) string {
+				n, _ := strconv.ParseUint(strings.TrimLeft(found, `\uUx`), 16, 32)
+				if found[strings.LastIndexByte(found, '\\')+1] == 'x' && n >= utf8.RuneSelf {
+					return "?" // a byte of what is no text
+				}
+				return harmless(string(rune(n)))
+			})
+		}
+		if s == before {
+			break
+		}
+	}
+	// A letter behind a backslash would make a word of the next one.
+	return controlEscape.ReplaceAllStringFunc(s, func(found string) string {
+		return found[:len(found)-1] + string(rune(found[len(found)-1])) + " "
+	})
+}
+
+func harmless(s string) string {
+	return strings.Map(func(c rune) rune {
+		switch c {
+		case '"', '\\', '`':
+			return '\''
+		case markBegin, markEnd:
+			return ' '
+		default:
+			return c
+		}
+	}, inputtext.Line(s))
+}
+
+// personal are fields of the log whose values are about people or groups, whatever words they have.
+var personal = regexp.MustCompile(
+	`\b(user_name|userName|display_name|displayName|email|emails|group|ids|names?)=("(?:[^"\\]|\\.)*"|[^\s"]+)`)
+
+// personalKeys are found faster than personal: one of them is in what it matches.
+var personalKeys = []string{"user_name=", "userName=", "display_name=", "displayName=", "email=", "emails=", "group=",
+	"ids=", "name=", "names="}
+
+func (d *draft) markFields(s string) string {
+	if !slices.ContainsFunc(personalKeys, func(key string) bool { return strings.Contains(s, key) }) {
+		return s
+	}
+	return personal.ReplaceAllStringFunc(s, func(found string) string {
+		key, value, _ := strings.Cut(found, "=")
+		if strings.ContainsRune(value, markBegin) {
+			return found // at least a part is decided
+		}
+		return key + "=" + d.mark(d.names.value(strings.Trim(value, `"`)))
+	})
+}
+
+// quoted are texts in quotation marks, those within others first.
+var quoted = []*regexp.Regexp{
+	regexp.MustCompile(`(\\+")([^"\\]{2,128})(\\+")`), regexp.MustCompile(`(")([^"\\]{2,128})(")`),
+	regexp.MustCompile(`(')([^']{2,128})(')`),
+}
+
+// markQuoted decides on quoted names that the journal knows: "Users" is one, and users is not.
+func (d *draft) markQuoted(s string) string {
+	for i, form := range quoted {
+		if !strings.Contains(s, [...]string{`\"`, `"`, `'`}[i]) {
+			continue
+		}
+		s = form.ReplaceAllStringFunc(s, func(found string) string {
+			parts := form.FindStringSubmatch(found)
+			if strings.ContainsRune(found, markBegin) {
+				return found
+			}
+			if name := d.names.known(parts[2]); name != "" {
+				return parts[1] + d.mark(name) + parts[3]
+			}
+			return found
+		})
+	}
+	return s
+}
+
+// addressLike matches an e-mail address, as far as it has no blanks.
+var addressLike = regexp.MustCompile(`[^\s"<>()\[\]{},;:=\\|` + "`\ue000\ue001" + `]*@[^\s"'<>()\[\]{},;:=\\|` +
+	"`\ue000\ue001" + `]*`)
+
+func (d *draft) markAddresses(s string) string {
+	if !strings.Contains(s, "@") {
+		return s
+	}
+	return addressLike.ReplaceAllStringFunc(s, func(found string) string {
+		address := strings.TrimLeft(found, `'./?&!*+-`)
+		address = strings.TrimRight(address, `.!?&*/`)
+		if len(address) < 2 {
+			return found
+		}
+		at := strings.Index(found, address)
+		return found[:at] + d.mark(d.names.address(address)) + found[at+len(address):]
+	})
+}
+
+// phoneLike matches a number with at least seven digits in groups.
+var phoneLike = regexp.MustCompile(`\+?\(?\d{1,5}\)?(?:[ /()-]{1,3}\d{2,12}){2,}`)
+
+func (d *draft) markPhones(s string) string {
+	if !mayHavePhone(s) {
+		return s
+	}
+	found := phoneLike.FindAllStringIndex(s, -1)
+	var b strings.Builder
+	end := 0
+	for _, at := range found {
+		b.WriteString(s[end:at[0]])
+		end = at[1]
+		number := s[at[0]:end]
+		last, _ := utf8.DecodeLastRuneInString(s[:at[0]])
+		next, _ := utf8.DecodeRuneInString(s[end:])
+		switch {
+		case joins(last), joins(next), last == '-', next == '-', countDigits(number) < 7, isDate(number):
+			b.WriteString(number) // a part of an id, or of something else
+		default:
+			b.WriteString(d.mark(d.names.word(number)))
+		}
+	}
+	return b.String() + s[end:]
+}
+
+// mayHavePhone reports whether two digits with something like a space between them follow what may be a line's time.
+func mayHavePhone(s string) bool {
+	begin := 0
+	if isDate(s) {
+		begin = len(time.DateOnly)
+	}
+	divided := false // a digit was before
+	for i := begin; i < len(s); i++ {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+			if divided {
+				return true
+			}
+		case c != ' ' && c != '/' && c != '(' && c != ')' && c != '-':
+			divided = false
+			continue
+		}
+		divided = divided || i > 0 && '0' <= s[i-1] && s[i-1] <= '9' && (s[i] < '0' || s[i] > '9')
+	}
+	return false
+}
+
+func countDigits(s string) (n int) {
+	for i := range len(s) {
+		if '0' <= s[i] && s[i] <= '9' {
+			n++
+		}
+	}
+	return n
+}
+
+// isDate reports whether s begins with a date.
+func isDate(s string) bool {
+	_, err := time.Parse(time.DateOnly, s[:min(len(s), len(time.DateOnly))])
+	return err == nil
+}
+
+// delimiters divide a text into the chunks that are decided on one by one.
+const delimiters = " \t\r\n\"'`<>()[]{},;|=\\"
+
+func isDelimiter(c rune) bool {
+	return c < ' ' || c == 0x7f || strings.ContainsRune(delimiters, c)
+}
+
+// chunks decides on what is left, chunk by chunk.
+func (d *draft) chunks(s string) string {
+	var b strings.Builder
+	var key string    // that the next value belongs to
+	var within string // the key of the quoted value that the text is in
+	quoted := false
+	for i := 0; i < len(s); {
+		c, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case c == markBegin:
+			text, rest, _ := strings.Cut(s[i+size:], string(markEnd))
+			if n, err := strconv.Atoi(text); err == nil && n < len(d.decided) {
+				divide(&b, d.decided[n])
+			}
+			i, key = len(s)-len(rest), ""
+		case isDelimiter(c):
+			switch {
+			case c == '"' && !strings.HasSuffix(s[:i], `\`):
+				if quoted = !quoted; quoted {
+					within = key
+				} else {
+					within = ""
+				}
+			case c != '=' && c != '"' && c != ' ', c == ' ' && !strings.HasSuffix(s[:i], ":"):
+				key = ""
+			}
+			if c == 0x7f || c < ' ' && c != '\n' && c != '\t' {
+				c = ' '
+			}
+			b.WriteRune(c)
+			i += size
+		default:
+			n := strings.IndexFunc(s[i:], func(c rune) bool { return isDelimiter(c) || c == markBegin })
+			if n < 0 {
+				n = len(s) - i
+			}
+			of := key
+			if quoted && within != "" {
+				of = within
+			}
+			divide(&b, d.chunk(s[:i], of, s[i:i+n]))
+			key = strings.ToLower(strings.TrimSuffix(s[i:i+n], ":"))
+			i += n
+		}
+	}
+	return b.String()
+}
+
+// divide appends a text, so that it does not become one word with what is before it.
+func divide(b *strings.Builder, text string) {
+	last, _ := utf8.DecodeLastRuneInString(b.String())
+	if next, _ := utf8.DecodeRuneInString(text); last != utf8.RuneError && isWordRune(last) && isWordRune(next) {
+		b.WriteByte(' ')
+	}
+	b.WriteString(text)
+}
+
+// chunk decides on a chunk, given the text before it and the key that it is a value of.
+func (d *draft) chunk(before, key, c string) string {
+	core := strings.TrimRight(c, ".:!?*&")
+	tail := c[len(core):]
+	switch {
+	case core == "":
+		return c
+	case isSensitive(key):
+		if harmlessValues[core] {
+			return c
+		}
+		return hidden + tail
+	case vocabulary()[core]: // as most are
+		return c
+	case inputtext.IsOpaqueID(core):
+		return d.names.id(core) + tail
+	case isRequestID(core) && strings.HasSuffix(before, requestKey):
+		return c
+	case isHarmless(core):
+		return c
+	case isNumber(core):
+		if len(core) <= longestNumber && !isQuotedAlone(before) || counted[key] {
+			return c
+		}
+		return d.names.word(core) + tail
+	case isMaterial(core):
+		return hidden + tail
+	}
+	var b strings.Builder
+	eachPart(core, func(part string, word bool) {
+		switch {
+		case !word, vocabulary()[part], isNumber(part) && len(part) <= longestNumber, isMeasure(part):
+			b.WriteString(part)
+		default:
+			b.WriteString(d.names.word(part))
+		}
+	})
+	return b.String() + tail
+}
+
+// hidden stands for what may be a secret: a pseudonym would say that two are the same.
+const hidden = "[hidden]"
+
+const (
+	requestKey    = "request_id="
+	longestNumber = 5
+)
+
+func isRequestID(s string) bool {
+	return len(s) == 26 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
+
+// counted are fields whose values are counts or sizes, of any length.
+var counted = map[string]bool{
+	"bytes": true, "ms": true, "count": true, "pid": true, "size": true, "commits": true, "writes": true,
+	"failures": true,
+}
+
+var sensitiveKey = regexp.MustCompile(`(?i)passw|secret|token|authoriz|cookie|credential|api_?key|private|passphrase`)
+
+func isSensitive(key string) bool { return sensitiveKey.MatchString(key) }
+
+// harmlessValues are what the log says of tokens.
+var harmlessValues = map[string]bool{
+	"current": true, "previous": true, "monitoring": true, "set": true, "not": true, "none": true, "redacted": true,
+	"true": true, "false": true,
+}
+
+func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// isQuotedAlone reports whether a number stands directly behind a quotation mark, as names do in errors.
+func isQuotedAlone(before string) bool {
+	return strings.HasSuffix(before, `\"`) || strings.HasSuffix(before, "'") ||
+		strings.HasSuffix(before, `"`) && !strings.HasSuffix(before, `="`)
+}
+
+var (
+	measure = regexp.MustCompile(`^\d{1,5}(?:ns|us|ms|s|m|h|d|B|KB|MB|GB|KiB|MiB|GiB)$`)
+	hex     = regexp.MustCompile(`^\+?0x[0-9a-f]{1,16}$`)
+)
+
+func isMeasure(s string) bool { return measure.MatchString(s) }
+
+// isHarmless reports whether s is a time, a duration, a network address or an address in memory.
+func isHarmless(s string) bool {
+	if !strings.Contains(":+0123456789abcdefABCDEF", s[:1]) || !strings.ContainsAny(s, ":0123456789") {
+		return false // as most are
+	}
+	if hex.MatchString(s) {
+		return true
+	}
+	if _, err := time.ParseDuration(s); err == nil {
+		return len(s) <= 20
+	}
+	for _, layout := range [...]string{time.RFC3339Nano, time.DateOnly, time.TimeOnly} {
+		if _, err := time.Parse(layout, s); err == nil {
+			return true
+		}
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a.Zone() == ""
+	}
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.IsValid()
+	}
+	a, err := netip.ParseAddrPort(s)
+	return err == nil && a.Addr().Zone() == ""
+}
+
+// isMaterial reports whether s is long and has what words have not, as tokens, keys and encoded data do.
+func isMaterial(s string) bool {
+	const least = 20
+	if len(s) < least || strings.Contains(s, "/") && strings.Count(s, "/") > len(s)/least {
+		return false
+	}
+	known := true
+	eachWord(s, func(word string) { known = known && (vocabulary()[word] || isNumber(word)) })
+	return !known && strings.ContainsAny(s, "0123456789") && strings.ContainsFunc(s, func(c rune) bool {
+		return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+	})
+}
+
+// eachWord calls f with the words of a text.
+func eachWord(s string, f func(string)) {
+	eachPart(s, func(part string, word bool) {
+		if word {
+			f(part)
+		}
+	})
+}
+
+// eachPart calls f with the words of a text and with what is between them.
+func eachPart(s string, f func(part string, word bool)) {
+	for s != "" {
+		first, _ := utf8.DecodeRuneInString(s)
+		word := isWordRune(first)
+		n := strings.IndexFunc(s, func(c rune) bool { return isWordRune(c) != word })
+		if n < 0 {
+			n = len(s)
+		}
+		f(s[:n], word)
+		s = s[n:]
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// A setting is a flag with its value and what set it, for support bundles.
+type setting struct {
+	Name   string `json:"setting"`
+	Value  string `json:"value"`
+	Source string `json:"source"`
+}
+
+// notSet is the value of a setting without one.
+const notSet = "not set"
+
+// settings returns the settings of the bridge. Those that name secrets say only where these are.
+func (s *serveCommand) settings(command *kong.Context) []setting {
+	var all []setting
+	for _, flag := range command.Selected().Flags {
+		if flag.Hidden {
+			continue
+		}
+		one := setting{flag.Name, valueOf(flag.Target), sourceOf(command, flag)}
+		if flag.Name == "session" && one.Value != notSet { // it may be the session itself
+			one.Value = "set"
+		}
+		if s.parsed.credentials != "" && filepath.Dir(one.Value) == filepath.Clean(s.parsed.credentials) {
+			one.Source = "credential " + filepath.Base(one.Value)
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+func valueOf(v reflect.Value) string {
+	switch {
+	case v.Kind() == reflect.Bool:
+		return fmt.Sprint(v.Bool())
+	case v.IsZero():
+		return notSet
+	case v.Kind() == reflect.Slice:
+		texts := make([]string, v.Len())
+		for i := range texts {
+			texts[i] = fmt.Sprint(v.Index(i).Interface())
+		}
+		return strings.Join(texts, ", ")
+	default:
+		return fmt.Sprint(v.Interface())
+	}
+}
+
+// sourceVariable begins the source of a setting that a variable of the environment set.
+const sourceVariable = "variable "
+
+// sourceOf returns what set a flag.
+func sourceOf(command *kong.Context, flag *kong.Flag) string {
+	i := slices.IndexFunc(command.Path, func(p *kong.Path) bool { return p.Flag == flag })
+	if i >= 0 && !command.Path[i].Resolved {
+		return "flag"
+	}
+	for _, name := range flag.Envs {
+		if os.Getenv(name) != "" {
+			return sourceVariable + name
+		}
+	}
+	if i >= 0 {
+		for _, name := range vendorNames(flag) {
+			if os.Getenv(name) != "" {
+				return sourceVariable + name
+			}
+		}
+	}
+	return "default"
+}
