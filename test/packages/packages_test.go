@@ -364,6 +364,7 @@ func TestTheRPMIsInstalledUpgradedAndErased(t *testing.T) {
 	m.has("rpm -K "+rpm, "digests OK")
 	m.has("rpm -qp --requires "+rpm, "systemd >= 252")
 	m.has("rpm -i --nodeps "+rpm+" 2>&1", "nothing of it is started")
+	m.has("ls /usr/share/zsh/site-functions", "_scim-bridge")
 	if out, err := m.try("systemctl is-active " + units); err == nil || strings.Contains(out, "\nactive") {
 		t.Errorf("after the installation the units are %s", out)
 	}

@@ -25,7 +25,7 @@ type journalCommand struct {
 	Person  string   `placeholder:"ID|USERNAME" help:"Only what concerns this person."`
 	Group   string   `placeholder:"ID|NAME" help:"Only what concerns this group."`
 	Request string   `placeholder:"ID" help:"Only this request, by its id in the log."`
-	Kind    []string `placeholder:"KIND" help:"Only events of this kind; repeatable."`
+	Kind    []string `placeholder:"KIND" complete:"kinds" help:"Only events of this kind; repeatable."`
 	Since   moment   `placeholder:"TIME" help:"Only from this time on, such as 2h, 7d or 2026-11-29T03:00:00Z."`
 	Until   moment   `placeholder:"TIME" help:"Only up to this time."`
 	Limit   *int     `placeholder:"N" help:"Only the latest so many events (100; all of them with --json)."`

@@ -29,16 +29,17 @@ type cli struct {
 	Seal   sealCommand   `cmd:"" help:"Seal a bridge on this machine again, until it sees the bearer token."`
 	Reload reloadCommand `cmd:"" help:"Make a bridge on this machine read its files again, as on SIGHUP."`
 
-	Account  accountCommand  `cmd:"" help:"Create, serve and maintain an account."`
-	Diagnose diagnoseCommand `cmd:"" help:"Print the problems in a bridge's log, with remedies."`
-	Journal  journalCommand  `cmd:"" help:"Show what happened to a bridge on this machine lately."`
-	Help     helpCommand     `cmd:"" help:"Show the help of a command."`
-	Ping     pingCommand     `cmd:"" help:"Check that a bridge or an account service is alive, for health checks."`
-	Bundle   bundleCommand   `cmd:"" name:"support-bundle" help:"Make a support bundle of a bridge."`
-	Session  sessionCommand  `cmd:"" help:"Inspect a sealed session."`
-	Simulate simulateCommand `cmd:"" help:"Play an identity provider's traffic against a bridge and check the answers."`
-	Token    tokenCommand    `cmd:"" help:"Generate and print a bearer token."`
-	Version  versionCommand  `cmd:"" help:"Print version, commit and Go version."`
+	Account    accountCommand    `cmd:"" help:"Create, serve and maintain an account."`
+	Completion completionCommand `cmd:"" help:"Print what teaches a shell to complete commands and flags."`
+	Diagnose   diagnoseCommand   `cmd:"" help:"Print the problems in a bridge's log, with remedies."`
+	Journal    journalCommand    `cmd:"" help:"Show what happened to a bridge on this machine lately."`
+	Help       helpCommand       `cmd:"" help:"Show the help of a command."`
+	Ping       pingCommand       `cmd:"" help:"Check that a bridge or an account service is alive, for health checks."`
+	Bundle     bundleCommand     `cmd:"" name:"support-bundle" help:"Make a support bundle of a bridge."`
+	Session    sessionCommand    `cmd:"" help:"Inspect a sealed session."`
+	Simulate   simulateCommand   `cmd:"" help:"Play an identity provider against a bridge, and check the answers."`
+	Token      tokenCommand      `cmd:"" help:"Generate and print a bearer token."`
+	Version    versionCommand    `cmd:"" help:"Print version, commit and Go version."`
 }
 
 // console has the standard streams of a command.
@@ -129,6 +130,8 @@ func execute(ctx context.Context, args []string, c *console) (err error) {
 		return err
 	}
 	switch {
+	case len(args) > 0 && args[0] == completeWord:
+		return complete(parser.Model, args[1:], c.Out)
 	case len(args) == 0:
 		args = []string{"--help"}
 	case len(args) == 1 && args[0] == "--version": // as most programs have it
