@@ -81,7 +81,7 @@ func describeDiagnosis(w io.Writer, d problem.Diagnosis) error {
 // describeProblem writes a problem for a terminal.
 func describeProblem(w io.Writer, p problem.Problem) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s)\n", p.Title, p.Code)
+	fmt.Fprintf(&b, " (%s)\n", p.Code)
 	n := p.Details["count"]
 	switch {
 	case !p.Since.IsZero() && n != "1":
@@ -103,6 +103,6 @@ func describeProblem(w io.Writer, p problem.Problem) error {
 		}
 		b.WriteByte('\n')
 	}
-	_, err := io.WriteString(w, inputtext.Lines(b.String()))
+	_, err := io.WriteString(w, paint(w, bold, inputtext.Lines(p.Title))+inputtext.Lines(b.String()))
 	return err
 }

@@ -79,6 +79,9 @@ func newLogger(w io.Writer, level, format, dataDir string) (hclog.InterceptLogge
 	switch format {
 	case "pretty":
 		options.Color = hclog.ForceColor
+		if os.Getenv("NO_COLOR") != "" {
+			options.Color = hclog.ColorOff
+		}
 		options.ColorHeaderAndFields = true
 	case "json":
 		options.Level = hclog.Off // jsonLog writes instead

@@ -50,6 +50,25 @@ func TestJSONLinesHaveTheVendorsKeys(t *testing.T) {
 	}
 }
 
+func TestPrettyLogHasNoColoursWithNO_COLOR(t *testing.T) {
+	for _, row := range []struct {
+		name, value string
+		coloured    bool
+	}{
+		{"without it", "", true}, {"with it", "1", false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Setenv("NO_COLOR", row.value)
+			var out bytes.Buffer
+			logger, _ := newLogger(&out, "info", "pretty", "")
+			logger.Warn("a line", "key", "value")
+			if got := strings.Contains(out.String(), "\x1b["); got != row.coloured || out.Len() == 0 {
+				t.Errorf("the line is %q", out.String())
+			}
+		})
+	}
+}
+
 // What one part writes, another reads.
 func TestDiagnoseReadsEveryFormatOfOurLog(t *testing.T) {
 	t.Parallel()

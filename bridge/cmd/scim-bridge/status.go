@@ -87,9 +87,10 @@ func (s *statusCommand) show(c *console, h health.Health, facts ...string) error
 	if s.JSON {
 		err = printJSON(c.Out, h)
 	} else {
-		pairs := append([]string{"state", h.State, "version", h.Version, "revision", h.Revision}, facts...)
+		state := paintState(c.Out, h.State)
+		pairs := append([]string{"state", state, "version", h.Version, "revision", h.Revision}, facts...)
 		for _, r := range h.Reports {
-			pairs = append(pairs, r.Source, r.State)
+			pairs = append(pairs, r.Source, paintState(c.Out, r.State))
 		}
 		if h.Overlap != nil {
 			pairs = append(pairs, "overlap", h.Overlap.String())
@@ -164,8 +165,9 @@ func table(w io.Writer, pairs ...string) {
 
 func printProblems(w io.Writer, problems []problem.Problem) {
 	for _, p := range problems {
-		fmt.Fprint(w, inputtext.Lines(fmt.Sprintf("\n%s (%s, since %s)\n  Cause:  %s\n  Remedy: %s\n",
-			p.Title, p.Code, p.Since.Local().Format(time.DateTime), p.Cause, p.Remedy)))
+		fmt.Fprintf(w, "\n%s (%s, since %s)\n", paint(w, red, inputtext.Lines(p.Title)), p.Code,
+			p.Since.Local().Format(time.DateTime))
+		fmt.Fprint(w, inputtext.Lines(fmt.Sprintf("  Cause:  %s\n  Remedy: %s\n", p.Cause, p.Remedy)))
 		if p.Terraform != "" {
 			fmt.Fprintf(w, "\n    %s\n", strings.ReplaceAll(inputtext.Lines(p.Terraform), "\n", "\n    "))
 		}
