@@ -54,12 +54,14 @@ func (b *Builder) Build(ctx context.Context, complete bool) (*File, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, makeTimeout)
 	defer cancel()
+	made := false
+	defer func() { b.end(made) }() // even if a source panics, which the server survives
 	f, err := b.build(ctx, complete)
-	b.end(err == nil)
 	if err != nil {
 		return nil, fmt.Errorf("making a support bundle: %w", err)
 	}
 	f.close = sync.OnceFunc(f.close)
+	made = true
 	return f, nil
 }
 
@@ -103,7 +105,8 @@ func (b *Builder) build(ctx context.Context, complete bool) (*File, error) {
 	return &File{Reader: memory, Size: int64(memory.Len()), close: b.sent}, nil
 }
 
-func (b *Builder) inFolder(ctx context.Context, folder string, s Source) (_ *File, err error) {
+func (b *Builder) inFolder(ctx context.Context, folder string, s Source) (*File, error) {
+	kept := false
 	if folder == "" {
 		return nil, os.ErrNotExist
 	}
@@ -111,14 +114,16 @@ func (b *Builder) inFolder(ctx context.Context, folder string, s Source) (_ *Fil
 	if err != nil {
 		return nil, err
 	}
+	remove := func() {
+		f.Close()
+		_ = os.Remove(f.Name()) // it is gone already, but where open files cannot be removed
+	}
 	defer func() {
-		if err != nil {
-			f.Close()
+		if !kept {
+			remove()
 		}
 	}()
-	if err := os.Remove(f.Name()); err != nil { // a process that is killed leaves nothing
-		return nil, err
-	}
+	_ = os.Remove(f.Name()) // so that a process that is killed leaves nothing
 	if err := Write(ctx, f, s); err != nil {
 		return nil, err
 	}
@@ -129,5 +134,6 @@ func (b *Builder) inFolder(ctx context.Context, folder string, s Source) (_ *Fil
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	return &File{Reader: f, Size: size, close: func() { f.Close(); b.sent() }}, nil
+	kept = true
+	return &File{Reader: f, Size: size, close: func() { remove(); b.sent() }}, nil
 }

@@ -157,6 +157,22 @@ func TestMakingABundleEndsWithItsContext(t *testing.T) {
 	f.Close()
 }
 
+// The server survives a panic, and the next bundle may be the one that explains it.
+func TestAPanicBlocksNoBundles(t *testing.T) {
+	t.Parallel()
+	b := &bundle.Builder{Folder: t.TempDir(), Source: func(bool) bundle.Source { panic("a fault") }}
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = b.Build(t.Context(), true)
+	}()
+	b.Source = func(bool) bundle.Source { return source(1) }
+	f, err := b.Build(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+}
+
 func TestAFileOfABundleIsBounded(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
