@@ -157,6 +157,44 @@ func TestMakingABundleEndsWithItsContext(t *testing.T) {
 	f.Close()
 }
 
+// A collector that is broken is a reason to ask for help.
+func TestABundleIsMadeOfWhatCanBeRead(t *testing.T) {
+	t.Parallel()
+	made := 0
+	b := &bundle.Builder{Folder: t.TempDir(), Source: func(bool) bundle.Source {
+		s := source(10)
+		s.Metrics = func(w io.Writer) error {
+			made++
+			_, _ = io.WriteString(w, "x 1\n")
+			return errors.New("two collectors of Quibbleton")
+		}
+		return s
+	}}
+	f, err := b.Build(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, file := range read(t, f).File {
+		r, err := file.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[file.Name] = string(text)
+	}
+	if files["metrics.txt"] != "x 1\n" || !strings.Contains(files["scim-bridge.log"], "status=200") || made != 1 {
+		t.Errorf("made %d times: %q", made, files)
+	}
+	if readme := files["README.txt"]; !strings.Contains(readme, "metrics.txt: it ends where it could not be read: ") ||
+		strings.Contains(readme, "Quibbleton") {
+		t.Errorf("the README does not say what is missing, or in whose words:\n%s", readme)
+	}
+}
+
 // The server survives a panic, and the next bundle may be the one that explains it.
 func TestAPanicBlocksNoBundles(t *testing.T) {
 	t.Parallel()

@@ -50,7 +50,8 @@ const defaultMaxFile = 96 << 20
 func Write(ctx context.Context, w io.Writer, s Source) error {
 	names := newPseudonyms(s.Journal, s.Waiting)
 	b := &writer{ended: ctx.Err, zip: zip.NewWriter(w), made: s.Made, redactor: newRedactor(names, s.Keep),
-		maxFile: cmp.Or(s.MaxFile, defaultMaxFile)}
+		maxFile: cmp.Or(s.MaxFile, defaultMaxFile), missing: map[string]string{}}
+	maps.Copy(b.missing, s.Missing)
 	b.learn(s)
 	for _, name := range slices.Sorted(maps.Keys(s.Documents)) {
 		b.document(name, s.Documents[name])
@@ -67,7 +68,7 @@ func Write(ctx context.Context, w io.Writer, s Source) error {
 	b.events("journal/events.jsonl", s.Journal.Events())
 	b.events("journal/reads.jsonl", s.Journal.Reads())
 	b.events("journal/traffic.jsonl", s.Journal.Traffic())
-	b.readme(s.Missing)
+	b.readme()
 	return errors.Join(b.err, b.zip.Close())
 }
 
@@ -79,6 +80,7 @@ type writer struct {
 	redactor *redactor
 	maxFile  int
 	written  []string
+	missing  map[string]string // why, by what it is
 	err      error
 }
 
@@ -133,8 +135,15 @@ func (b *writer) file(name string, write func(io.Writer) error) {
 		b.err = err
 		return
 	}
-	out := bufio.NewWriter(&bounded{ended: b.ended, w: f, left: b.maxFile})
-	err = cmp.Or(write(out), out.Flush())
+	limit := &bounded{ended: b.ended, w: f, left: b.maxFile}
+	out := bufio.NewWriter(limit)
+	err = write(out)
+	if flushed := out.Flush(); limit.err != nil || flushed != nil {
+		err = cmp.Or(limit.err, flushed)
+	} else if err != nil { // of what the file is about: a reason to ask for help
+		b.missing[name] = "it ends where it could not be read: " + b.redactor.text(err.Error())
+		err = nil
+	}
 	if errors.Is(err, errTooLong) {
 		_, err = fmt.Fprintf(f, "\nThis file ends here, at %d bytes.\n", b.maxFile)
 	}
@@ -146,14 +155,17 @@ func (b *writer) file(name string, write func(io.Writer) error) {
 
 var errTooLong = errors.New("the file is too long")
 
-// A bounded writer ends when ended says so, and after so many bytes.
+// A bounded writer ends when ended says so, and after so many bytes. It keeps its error, to tell it from those of
+// whoever writes.
 type bounded struct {
 	ended func() error
 	w     io.Writer
 	left  int
+	err   error
 }
 
-func (b *bounded) Write(p []byte) (int, error) {
+func (b *bounded) Write(p []byte) (n int, err error) {
+	defer func() { b.err = cmp.Or(b.err, err) }()
 	if err := b.ended(); err != nil {
 		return 0, err
 	}
