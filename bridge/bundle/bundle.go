@@ -12,6 +12,7 @@ import (
 	"io"
 	"iter"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -284,16 +285,19 @@ func (p *pseudonyms) event(e *journal.Event) {
 	}
 }
 
-// metricsLine redacts the values of labels. They are from closed sets, and this makes it certain.
+// labelValue matches the value of a label, in which a backslash is before a quotation mark.
+var labelValue = regexp.MustCompile(`"(?:[^"\\]|\\.)*"?`)
+
+// metricsLine redacts the values of labels. They are from closed sets, and this makes it certain. Lines that begin with
+// # are from the source of the program.
 func (b *writer) metricsLine(line string) string {
 	if strings.HasPrefix(line, "#") {
 		return line
 	}
-	parts := strings.Split(line, `"`)
-	for i := 1; i < len(parts); i += 2 {
-		parts[i] = b.redactor.text(parts[i])
-	}
-	return strings.Join(parts, `"`)
+	return labelValue.ReplaceAllStringFunc(line, func(value string) string {
+		text := strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n").Replace(strings.Trim(value, `"`))
+		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(b.redactor.text(text)) + `"`
+	})
 }
 
 // redacted passes what write writes through redact, line by line.

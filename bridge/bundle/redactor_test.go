@@ -152,6 +152,22 @@ func TestNamesThatTheJournalKnows(t *testing.T) {
 	}
 }
 
+func TestLabelsOfMetrics(t *testing.T) {
+	t.Parallel()
+	w := &writer{redactor: newTestRedactor()}
+	for _, row := range [][2]string{
+		{`x{a="b\"Quibble Will",c="Ann"} 1`, `x{a="b\"text- text-",c="text-"} 1`},
+		{`x{a="b\\",c="Ann\n Bob"} 1`, `x{a="b\\",c="text-\n text-"} 1`},
+		{`scimbridge_problem{code="members_unknown"} 1`, `scimbridge_problem{code="members_unknown"} 1`},
+		{`x{le="0.005"} 12345678`, `x{le="0.005"} 12345678`},
+		{`# HELP go_info Information.`, `# HELP go_info Information.`},
+	} {
+		if got := pseudonymForm.ReplaceAllString(w.metricsLine(row[0]), "$1-"); got != row[1] {
+			t.Errorf("%s becomes %s, want %s", row[0], got, row[1])
+		}
+	}
+}
+
 // Too many words that are missing would make bundles unreadable. They do no harm otherwise.
 func TestVocabularyHasTheWordsOfThisProgram(t *testing.T) {
 	t.Parallel()
