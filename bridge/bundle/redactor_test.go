@@ -184,7 +184,7 @@ func TestVocabularyHasTheWordsOfThisProgram(t *testing.T) {
 			missing = append(missing, word)
 		}
 	}
-	if len(missing) > len(own)/10 {
+	if len(missing) > len(own)/50 {
 		t.Errorf("%d of %d words are missing: run `go run ./internal/words/collect` in bridge/bundle\n%q", len(missing),
 			len(own), missing)
 	}
@@ -194,7 +194,7 @@ func TestVocabularyHasNoNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"ann", "Ann", "bob", "Bob", "Smith", "Mark", "Grant", "Will", "Page", "Rose", "May", "April", "Frank",
-		"Jordan", "Max", "example@", "hunter2", "secret1", "sbt1", "com@",
+		"Jordan", "Max", "AL", "BO", "LI", "JO", "MA", "MO", "IT", "HR", "example@", "hunter2", "secret1", "sbt1", "com@",
 	} {
 		if vocabulary()[name] {
 			t.Errorf("%q is in it", name)

@@ -74,12 +74,15 @@ var names = []string{
 	"mark", "max",
 }
 
+// code matches the codes of countries, which are names of people and groups as well: IT, HR, BO.
+var code = regexp.MustCompile(`^[A-Z]{2}$`)
+
 type set map[string]bool
 
 func (s set) sorted() []string {
 	all := make([]string, 0, len(s))
 	for word := range s {
-		if !slices.Contains(names, word) {
+		if !slices.Contains(names, word) && !code.MatchString(word) {
 			all = append(all, word)
 		}
 	}
