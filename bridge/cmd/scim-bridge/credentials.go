@@ -22,6 +22,8 @@ const (
 	monitoringCredential = "scim-bridge.monitoring-token"
 )
 
+var credentialNames = []string{sessionCredential, bearerCredential, monitoringCredential}
+
 // takeCredentials sets the flags that are not set from the credentials in folder.
 func (s *serveCommand) takeCredentials(folder string) {
 	if folder == "" {

@@ -32,12 +32,24 @@ func (s *serveCommand) settings(command *kong.Context) []setting {
 		if flag.Name == "session" && one.Value != notSet { // it may be the session itself
 			one.Value = "set"
 		}
-		if s.parsed.credentials != "" && filepath.Dir(one.Value) == filepath.Clean(s.parsed.credentials) {
-			one.Source = "credential " + filepath.Base(one.Value)
+		if source := credentialSource(s.parsed.credentials, one.Value); source != "" {
+			one.Source = source
 		}
 		all = append(all, one)
 	}
 	return all
+}
+
+// credentialSource returns the source of a setting whose value is a file in the folder of credentials; "" for others.
+// It has only names of ours: support bundles have it in clear.
+func credentialSource(folder, value string) string {
+	if folder == "" || filepath.Dir(value) != filepath.Clean(folder) {
+		return ""
+	}
+	if name := filepath.Base(value); slices.Contains(credentialNames, name) {
+		return "credential " + name
+	}
+	return "credential"
 }
 
 func valueOf(v reflect.Value) string {
