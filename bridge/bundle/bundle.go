@@ -91,7 +91,10 @@ func (b *writer) learn(s Source) {
 	for _, p := range s.Problems {
 		for key, value := range p.Details {
 			if isAboutPeople(key) {
-				b.redactor.learn(value, names.value(value))
+				names.replaceNames(value, func(name string) string {
+					b.redactor.learn(name, names.one(name))
+					return ""
+				})
 			}
 		}
 	}
@@ -104,7 +107,7 @@ func (b *writer) learn(s Source) {
 	const most = 1000 // each is looked for in each line
 	for _, w := range s.Waiting[:min(len(s.Waiting), most)] {
 		if isAllKnown(w.UserName) { // others are found, word by word
-			b.redactor.learn(w.UserName, names.address(w.UserName))
+			b.redactor.learn(w.UserName, names.name(w.UserName))
 		}
 	}
 }
@@ -222,17 +225,28 @@ func (r *redactor) tree(key string, v any) any {
 	return v
 }
 
-// waiting writes who waits for what.
+// waiting writes who waits for what. It is the one file that has a person's id, userName and address side by side.
 func (b *writer) waiting(people []bridge.Attention) {
 	type waiting struct {
-		Person string    `json:"person"`
-		Kind   string    `json:"kind"`
-		Since  time.Time `json:"since"`
+		Person   string    `json:"person"`
+		UserName string    `json:"user_name,omitempty"`
+		Address  string    `json:"address,omitempty"`
+		Kind     string    `json:"kind"`
+		Since    time.Time `json:"since"`
+	}
+	names := b.redactor.names
+	nameOf := func(text string) string {
+		if text == "" {
+			return ""
+		}
+		return names.name(text)
 	}
 	b.file("waiting.jsonl", func(w io.Writer) error {
 		out := json.NewEncoder(w)
 		for _, p := range people {
-			if err := out.Encode(waiting{b.redactor.names.id(p.PersonID), string(p.Kind), p.Since.UTC()}); err != nil {
+			if err := out.Encode(waiting{
+				names.id(p.PersonID), nameOf(p.UserName), nameOf(p.Address), string(p.Kind), p.Since.UTC(),
+			}); err != nil {
 				return err
 			}
 		}
@@ -268,12 +282,8 @@ func (p *pseudonyms) event(e *journal.Event) {
 		}
 		return p.id(text)
 	}
-	switch {
-	case e.Subject == "":
-	case e.Group != "" || strings.HasPrefix(string(e.Kind), group):
-		e.Subject = p.subject(group, p.groups, e.Subject, "")
-	default:
-		e.Subject = p.subject(person, p.people, e.Subject, "")
+	if e.Subject != "" {
+		e.Subject = p.subject(e.Subject)
 	}
 	e.Person, e.Group = id(e.Person), id(e.Group)
 	for _, m := range [...]*journal.Members{e.Added, e.Removed, e.Set} {

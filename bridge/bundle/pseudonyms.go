@@ -17,12 +17,16 @@ import (
 // pseudonyms stand for people, groups and words. They depend on a key that stays with the bridge: without it, a
 // pseudonym says nothing, also of a name that somebody guesses.
 //
+// The letters of a pseudonym are made of the id or the name alone, and not of what the journal knows: that a person
+// has confirmed, or that the journal has dropped an event, changes no letter in the next bundle. Whose name it is, the
+// journal's events and the list of those who wait say.
+//
 // It holds sums of texts instead of the texts: a journal may be about a hundred thousand people.
 type pseudonyms struct {
 	mac     hash.Hash
 	archive journal.Archive
-	// people has whose id a digest of a userName or an address belongs to, and groups those of groups' names.
-	people, groups map[sum]sum
+	// people and groups are the digests of names that are known to be names.
+	people, groups map[sum]bool
 	kinds          map[sum]string    // of ids: person or group
 	asked          map[string]string // what known has returned
 }
@@ -33,24 +37,26 @@ type sum [8]byte
 const (
 	person  = "person"
 	group   = "group"
-	unknown = "id" // of a person, a group or something else
+	unknown = "id"   // of a person, a group or something else
+	name    = "name" // a userName, an e-mail address or the name of a group
+	text    = "text"
 )
 
-// newPseudonyms reads the journal for who is who: one person is in it by an id, or by a userName before there was one.
+// newPseudonyms reads the journal for what is a name, and for the kinds of ids.
 func newPseudonyms(a journal.Archive, waiting []bridge.Attention) *pseudonyms {
 	p := &pseudonyms{
 		mac: hmac.New(sha256.New, a.Key("support bundle")), archive: a,
-		people: map[sum]sum{}, groups: map[sum]sum{}, kinds: map[sum]string{}, asked: map[string]string{},
+		people: map[sum]bool{}, groups: map[sum]bool{}, kinds: map[sum]string{}, asked: map[string]string{},
 	}
 	for e := range a.Events() {
 		p.noteKind(e.Person, person)
 		p.noteKind(e.Group, group)
 		switch {
 		case e.Subject == "":
-		case e.Person != "":
-			p.people[p.sum(e.Subject)] = p.sum(e.Person)
-		case e.Group != "":
-			p.groups[p.sum(e.Subject)] = p.sum(e.Group)
+		case isAboutGroup(&e):
+			p.groups[p.sum(e.Subject)] = true
+		default:
+			p.people[p.sum(e.Subject)] = true
 		}
 	}
 	for e := range a.Reads() {
@@ -58,18 +64,23 @@ func newPseudonyms(a journal.Archive, waiting []bridge.Attention) *pseudonyms {
 	}
 	for _, w := range waiting {
 		p.noteKind(w.PersonID, person)
-		for _, name := range []string{w.Address, w.UserName} {
-			if digest := a.Person(name); digest != "" && w.PersonID != "" {
-				p.people[p.sum(digest)] = p.sum(w.PersonID)
+		for _, text := range []string{w.Address, w.UserName} {
+			if text != "" {
+				p.people[p.ofPerson(text)] = true
 			}
 		}
 	}
 	return p
 }
 
+// isAboutGroup reports whether an event's subject is the name of a group.
+func isAboutGroup(e *journal.Event) bool {
+	return e.Group != "" || strings.HasPrefix(string(e.Kind), group)
+}
+
 func (p *pseudonyms) noteKind(id, kind string) {
 	if id != "" {
-		p.kinds[p.sum(id)] = kind
+		p.kinds[p.sum(strings.ToLower(id))] = kind
 	}
 }
 
@@ -84,6 +95,18 @@ func (p *pseudonyms) sum(text string) (s sum) {
 	return s
 }
 
+// ofPerson returns the sum of a userName or an address, which the journal has as the subject of events.
+func (p *pseudonyms) ofPerson(name string) sum {
+	return p.sum(cmp.Or(p.archive.Person(name), normal(name)))
+}
+
+// ofGroup returns the sum of a group's name.
+func (p *pseudonyms) ofGroup(name string) sum {
+	return p.sum(cmp.Or(p.archive.Group(name), "group\x00"+normal(name)))
+}
+
+func normal(name string) string { return strings.ToLower(inputtext.TrimBlanks(name)) }
+
 const (
 	lettersOfID   = 12 // 60 bits: one of a hundred thousand people is no other's
 	lettersOfWord = 6
@@ -93,47 +116,49 @@ func (s sum) letters(n int) string { return letters.EncodeToString(s[:])[:n] }
 
 // id returns what stands for an id.
 func (p *pseudonyms) id(id string) string {
-	s := p.sum(id)
-	kind := p.kinds[s]
-	if kind == "" {
-		kind = unknown
-	}
-	return kind + "-" + s.letters(lettersOfID)
+	s := p.sum(strings.ToLower(id))
+	return cmp.Or(p.kinds[s], unknown) + "-" + s.letters(lettersOfID)
 }
 
-// address returns what stands for an e-mail address or a userName: the same as for the id of whom it belongs to.
-func (p *pseudonyms) address(address string) string {
-	return p.subject(person, p.people, p.archive.Person(address), normal(address))
-}
+// name returns what stands for an e-mail address or a userName.
+func (p *pseudonyms) name(of string) string { return name + "-" + p.ofPerson(of).letters(lettersOfID) }
 
 // groupName returns what stands for a group's name.
-func (p *pseudonyms) groupName(name string) string {
-	return p.subject(group, p.groups, p.archive.Group(name), normal(name))
+func (p *pseudonyms) groupName(of string) string {
+	return name + "-" + p.ofGroup(of).letters(lettersOfID)
 }
 
-// subject returns what stands for a name with a digest, which may be empty.
-func (p *pseudonyms) subject(kind string, ids map[sum]sum, digest, name string) string {
-	s := p.sum(cmp.Or(digest, name))
-	if id, found := ids[s]; found {
-		s = id
+// subject returns what stands for the name of which the journal has a digest.
+func (p *pseudonyms) subject(digest string) string {
+	return name + "-" + p.sum(digest).letters(lettersOfID)
+}
+
+// word returns what stands for a word that is not in the vocabulary. It begins with the letters of the name that the
+// word would be, so that a word that the journal no longer knows for a name is still recognised.
+func (p *pseudonyms) word(word string) string {
+	if found := p.known(word); found != "" {
+		return found
 	}
-	return kind + "-" + s.letters(lettersOfID)
+	return text + "-" + p.ofPerson(word).letters(lettersOfWord)
 }
-
-func normal(name string) string { return strings.ToLower(inputtext.TrimBlanks(name)) }
 
 // maxAsked bounds the answers that are kept.
-const maxAsked = 1 << 14
+const maxAsked = 1 << 16
 
-// known returns what stands for a userName or a group's name of which the journal has the digest; "" for others.
+// known returns what stands for a userName or a group's name that is known to be one; "" for others.
 func (p *pseudonyms) known(name string) string {
+	if len(p.people)+len(p.groups) == 0 {
+		return ""
+	}
 	found, asked := p.asked[name]
 	if asked {
 		return found
 	}
-	if _, isPerson := p.people[p.sum(p.archive.Person(name))]; isPerson {
-		found = p.address(name)
-	} else if _, isGroup := p.groups[p.sum(p.archive.Group(name))]; isGroup {
+	switch {
+	case normal(name) == "":
+	case p.people[p.ofPerson(name)]:
+		found = p.name(name)
+	case p.groups[p.ofGroup(name)]:
 		found = p.groupName(name)
 	}
 	if len(p.asked) < maxAsked {
@@ -142,24 +167,19 @@ func (p *pseudonyms) known(name string) string {
 	return found
 }
 
-// value returns what stands for the value of a field about people or groups.
-func (p *pseudonyms) value(text string) string {
-	switch {
-	case inputtext.IsOpaqueID(text):
-		return p.id(text)
-	case p.known(text) != "":
-		return p.known(text)
-	case strings.Contains(text, "@") && !strings.ContainsAny(text, `" ,`):
-		return p.address(text)
-	default:
-		return p.word(text)
-	}
-}
+// value returns what stands for the value of a field about people or groups, which may be a list.
+func (p *pseudonyms) value(value string) string { return p.replaceNames(value, p.one) }
 
-// word returns what stands for a word that is not in the vocabulary.
-func (p *pseudonyms) word(word string) string {
-	if found := p.known(word); found != "" {
-		return found
+// one returns what stands for an id or a name.
+func (p *pseudonyms) one(value string) string {
+	switch {
+	case inputtext.IsOpaqueID(value):
+		return p.id(value)
+	case p.known(value) != "":
+		return p.known(value)
+	case strings.Contains(value, "@") && !strings.ContainsAny(value, `" ,`):
+		return p.name(value)
+	default:
+		return p.word(value)
 	}
-	return "text-" + p.sum("word\x00"+word).letters(lettersOfWord)
 }

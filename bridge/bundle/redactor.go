@@ -252,7 +252,7 @@ func (d *draft) markAddresses(s string) string {
 			return found
 		}
 		at := strings.Index(found, address)
-		return found[:at] + d.mark(d.names.address(address)) + found[at+len(address):]
+		return found[:at] + d.mark(d.names.name(address)) + found[at+len(address):]
 	})
 }
 

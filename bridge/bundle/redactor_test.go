@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/bundle/internal/words"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -24,7 +25,7 @@ const (
 )
 
 // folded are the pseudonyms in a text, without their letters.
-var pseudonymForm = regexp.MustCompile(`\b(person|group|id|text)-[a-z2-7]{6}(?:[a-z2-7]{6})?\b`)
+var pseudonymForm = regexp.MustCompile(`\b(person|group|id|name|text)-[a-z2-7]{6}(?:[a-z2-7]{6})?\b`)
 
 func newTestRedactor(keep ...string) *redactor {
 	return newRedactor(newPseudonyms(journal.Archive{}, nil), keep)
@@ -39,14 +40,14 @@ func TestRedact(t *testing.T) {
 		{"in other letters, too", "Zoë Ørsted 田中", "text- text- text-"},
 		{"escaped ones, too", `error="the account refused \"Zo\u00eb \\u00d8rsted\""`,
 			`error="the account refused \"text- text-\""`},
-		{"an e-mail address", "mail to Ann.Quibble+tag@Corp.Example.", "mail to person-."},
-		{"one in angle brackets", "<ann@corp.example>", "<person->"},
-		{"one with an apostrophe", "o'quibble@corp.example is taken", "person- is taken"},
-		{"one in quotation marks", "'ann@corp.example'", "'person-'"},
+		{"an e-mail address", "mail to Ann.Quibble+tag@Corp.Example.", "mail to name-."},
+		{"one in angle brackets", "<ann@corp.example>", "<name->"},
+		{"one with an apostrophe", "o'quibble@corp.example is taken", "name- is taken"},
+		{"one in quotation marks", "'ann@corp.example'", "'name-'"},
 		{"one in a filter in a URL", "/Users?filter=userName%20eq%20%22ann%40corp.example%22",
-			"/Users?filter=userName eq 'person-'"},
-		{"one that is escaped twice", "%2522ann%2540corp.example%2522", "'person-'"},
-		{"one with a password before a host", "https://ann:quibble@corp.example/x", "https://text-:person-"},
+			"/Users?filter=userName eq 'name-'"},
+		{"one that is escaped twice", "%2522ann%2540corp.example%2522", "'name-'"},
+		{"one with a password before a host", "https://ann:quibble@corp.example/x", "https://text-:name-"},
 		{"ids of people and groups", "resource_id=" + anID + " other " + aUUID, "resource_id=id- other id-"},
 		{"a request's id stays", "request_id=" + aRequest, "request_id=" + aRequest},
 		{"another text in its form goes", "shared " + aRequest, "shared [hidden]"},
@@ -68,7 +69,7 @@ func TestRedact(t *testing.T) {
 		{"paths keep the words of systems", "/var/lib/scim-bridge/session /home/quibble/scim-bridge",
 			"/var/lib/scim-bridge/session /home/text-/scim-bridge"},
 		{"hosts that are kept", "https://scim.corp.example/app of ann@scim.corp.example xscim.corp.example",
-			"https://scim.corp.example/app of person- text-.text-.example"},
+			"https://scim.corp.example/app of name- text-.text-.example"},
 		{"a stack trace", "bridge/scim.(*Server).users(0xc000123456)\n\t/src/bridge/scim/server.go:94 +0x1d4",
 			"bridge/scim.(*Server).users(0xc000123456)\n\t/src/bridge/scim/server.go:94 +0x1d4"},
 		{"what Go says", "dial tcp 10.0.0.1:443: connect: connection refused",
@@ -99,11 +100,49 @@ func TestOneTextHasOnePseudonym(t *testing.T) {
 		{"an id", anID, anID, true},
 		{"another address", "ann@corp.example", "bob@corp.example", false},
 		{"a word", "Quibble", "Quibble", true},
-		{"another word", "Quibble", "quibble", false},
+		{"a word in another case", "Quibble", "quibble", true},
+		{"another word", "Quibble", "Quibbles", false},
 	} {
 		if a, b := r.text(row.a), r.text(row.b); (a == b) != row.same {
 			t.Errorf("%s: %s and %s", row.name, a, b)
 		}
+	}
+}
+
+// What an id or a name is called does not depend on what the bridge knows at the time.
+func TestPseudonymsDependOnNothingElse(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	j := journal.Open(journal.Config{DataDir: folder})
+	j.Append(journal.Event{Kind: journal.PersonCreated, Person: anID, Subject: j.Person("quibble")})
+	j.Close()
+	full := journal.OpenArchive(folder)
+	events, err := filepath.Glob(filepath.Join(folder, journal.Folder, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := bridge.Attention{PersonID: anID, UserName: "quibble", Address: "ann@corp.example"}
+	with := newPseudonyms(full, []bridge.Attention{waits})
+	known := newPseudonyms(full, nil)
+	for _, path := range events {
+		if filepath.Base(path) != journal.KeyFile {
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	forgotten := newPseudonyms(journal.OpenArchive(folder), nil)
+	suffix := func(s string) string { return s[strings.LastIndexByte(s, '-')+1:] }
+	for _, text := range []string{anID, "quibble", " Quibble", "ann@corp.example", "ANN@corp.example"} {
+		first := suffix(newRedactor(with, nil).text(text))
+		for what, names := range map[string]*pseudonyms{"confirmed": known, "forgotten": forgotten} {
+			if again := suffix(newRedactor(names, nil).text(text)); !strings.HasPrefix(first, again) {
+				t.Errorf("%q was %s while waiting, and is %s when %s", text, first, again, what)
+			}
+		}
+	}
+	if got := newRedactor(with, nil).text("quibble"); !strings.HasPrefix(got, "name-") {
+		t.Errorf("a userName is %s", got)
 	}
 }
 
@@ -122,6 +161,27 @@ func TestNamesInProblemsAreReplacedEverywhere(t *testing.T) {
 	}
 }
 
+// A problem is about several people or groups, and each of them is called as in the log.
+func TestListsOfNamesInProblems(t *testing.T) {
+	t.Parallel()
+	r := newTestRedactor()
+	names := r.names
+	for _, row := range []struct{ name, key, value, want string }{
+		{"groups", problem.FactGroup, `"All Administrators", "` + aUUID + `" and 3 more`,
+			`"` + names.one("All Administrators") + `", "` + names.id(aUUID) + `" and 3 more`},
+		{"ids", problem.FactIDs, `"ghost", "` + anID + `"`, `"` + names.one("ghost") + `", "` + names.id(anID) + `"`},
+		{"people", problem.FactUserName, "the bridge, page.will and will",
+			names.one("the bridge") + ", " + names.one("page.will") + " and " + names.one("will")},
+		{"many people", problem.FactUserName, "ann@corp.example, bob and 17 others",
+			names.one("ann@corp.example") + ", " + names.one("bob") + " and 17 others"},
+		{"one", problem.FactGroup, anID, names.id(anID)},
+	} {
+		if got := r.tree(row.key, row.value); got != row.want {
+			t.Errorf("%s: %q becomes %q, want %q", row.name, row.value, got, row.want)
+		}
+	}
+}
+
 // What the journal knows of has its pseudonym, also as words of the program.
 func TestNamesThatTheJournalKnows(t *testing.T) {
 	t.Parallel()
@@ -131,15 +191,16 @@ func TestNamesThatTheJournalKnows(t *testing.T) {
 	j.Append(journal.Event{Kind: journal.GroupCreated, Group: aUUID, Subject: j.Group("All Users")})
 	names := newPseudonyms(j.Archive(), nil)
 	r := newRedactor(names, nil)
-	person, group := names.id(anID), names.id(aUUID)
-	if !strings.HasPrefix(person, "person-") || !strings.HasPrefix(group, "group-") {
+	person, group := names.name("quibble"), names.groupName("All Users")
+	if person, group := names.id(anID), names.id(aUUID); !strings.HasPrefix(person, "person-") ||
+		!strings.HasPrefix(group, "group-") {
 		t.Fatalf("the ids are %s and %s", person, group)
 	}
 	for _, row := range []struct{ name, text, want string }{
 		{"a userName", "quibble is taken", person + " is taken"},
 		{"in other letters", "Quibble", person},
 		{"in a path", "/Users/quibble", "/Users/" + person},
-		{"an id", "person=" + anID, "person=" + person},
+		{"an id", "person=" + anID, "person=" + names.id(anID)},
 		{"a quoted name of words of the program", `error="the group \"All Users\" is managed"`,
 			`error="the group \"` + group + `\" is managed"`},
 		{"in other quotation marks", "'all users'", "'" + group + "'"},

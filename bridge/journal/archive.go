@@ -54,6 +54,9 @@ func parsed(lines func(linestore.Range) iter.Seq[linestore.Line]) iter.Seq[Event
 	}
 }
 
+// WithoutEvents returns an archive that has the key alone.
+func (a Archive) WithoutEvents() Archive { return Archive{key: a.key} }
+
 // Person returns the digest under which the journal has a userName; "" without a key.
 func (a Archive) Person(userName string) string { return a.key.of("person", userName) }
 

@@ -58,6 +58,7 @@ func (b *runningBridge) bundleSource(complete bool) bundle.Source {
 		Keep:      append(program.texts(), b.instance, now.AccountID, now.SessionFingerprint),
 		Private:   []string{now.Revision, now.ObservedRevision},
 		Metrics:   b.metrics.WriteText,
+		Journal:   b.journal.Archive().WithoutEvents(), // so that names have the same pseudonyms
 	}
 	for _, text := range []string{now.PublicURL, now.AccountURL} {
 		if host := plainHost(text); host != "" {

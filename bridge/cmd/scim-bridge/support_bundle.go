@@ -26,7 +26,7 @@ type bundleCommand struct {
 	Output    string `short:"o" placeholder:"FILE" help:"File to write (its name has the time); - is standard output."`
 	URL       string `name:"url" placeholder:"URL" help:"Address of a bridge elsewhere."`
 	TokenFile string `placeholder:"FILE" help:"With --url: file with its bearer token."`
-	Pseudonym string `placeholder:"NAME" help:"Only print what stands for this address, id or group in bundles."`
+	Pseudonym string `placeholder:"NAME" help:"Only print what stands for this address, userName, id or group in bundles."`
 
 	DataDir string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the bridge (${default})."`
 }
@@ -43,7 +43,7 @@ what else is in it and what is not. A file that is there already is not replaced
 A bridge on this machine is asked over its control socket, sealed or not. Of one that does not run, the log and the
 journal are read. By --url, a bridge whose account has not confirmed the token gives health and metrics alone.
 
-Which pseudonym has this person?
+Which pseudonyms has this person? An id has one of its own, and so has each name.
 
   scim-bridge support-bundle --pseudonym ann@example.com /var/lib/scim-bridge`
 }
@@ -213,6 +213,10 @@ func (b *bundleCommand) printPseudonym(c *console) error {
 		return fmt.Errorf("the key to pseudonyms cannot be read: %w: name the data folder of a bridge",
 			durable.Reason(err))
 	}
-	_, err := fmt.Fprintln(c.Out, bundle.Pseudonym(journal.OpenArchive(b.DataDir), b.Pseudonym))
-	return err
+	for _, one := range bundle.Pseudonyms(journal.OpenArchive(b.DataDir), b.Pseudonym) {
+		if _, err := fmt.Fprintf(c.Out, "%-20s %s\n", one.Text, one.Of); err != nil {
+			return err
+		}
+	}
+	return nil
 }
