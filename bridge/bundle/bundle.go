@@ -85,7 +85,7 @@ type writer struct {
 	err      error
 }
 
-// learn tells the redactor the names in problems, which their texts have, too.
+// learn tells the redactor the names in problems and of those who wait, which other texts have, too.
 func (b *writer) learn(s Source) {
 	names := b.redactor.names
 	for _, p := range s.Problems {
@@ -104,18 +104,17 @@ func (b *writer) learn(s Source) {
 			b.redactor.learn(text, names.word(text))
 		}
 	}
-	const most = 1000 // each is looked for in each line
-	for _, w := range s.Waiting[:min(len(s.Waiting), most)] {
+	for _, w := range s.Waiting {
 		if isAllKnown(w.UserName) { // others are found, word by word
 			b.redactor.learn(w.UserName, names.name(w.UserName))
 		}
 	}
 }
 
-// isAllKnown reports whether a name has words of the vocabulary alone.
+// isAllKnown reports whether a name has nothing that is replaced anyway.
 func isAllKnown(name string) bool {
 	known := true
-	eachWord(name, func(word string) { known = known && vocabulary()[word] })
+	eachWord(name, func(word string) { known = known && (vocabulary()[word] || isNumber(word)) })
 	return known
 }
 
@@ -204,9 +203,16 @@ func (b *writer) document(name string, v any) {
 func (r *redactor) tree(key string, v any) any {
 	switch v := v.(type) {
 	case map[string]any:
+		redacted := make(map[string]any, len(v))
+		setting, _ := v["setting"].(string)
 		for k, member := range v {
-			v[k] = r.tree(k, member)
+			of := k
+			if k == "value" && setting != "" {
+				of = setting
+			}
+			redacted[r.text(k)] = r.tree(of, member)
 		}
+		return redacted
 	case []any:
 		for i, element := range v {
 			v[i] = r.tree(key, element)
@@ -214,10 +220,11 @@ func (r *redactor) tree(key string, v any) any {
 	case string:
 		switch {
 		case v == "":
-		case isAboutPeople(key):
+		case isAboutPeople(key) || r.class(key) == personal:
 			return r.names.value(v)
-		case isSensitive(key) && !isHarmless(v) && !harmlessValues[v]:
+		case r.class(key) >= sensitive && !isHarmlessValue(v):
 			return hidden
+		case r.class(key) == place && codes.MatchString(v):
 		default:
 			return r.text(v)
 		}

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -18,40 +19,26 @@ import (
 //
 // What it returns is ASCII. It is not safe for concurrent use.
 type redactor struct {
-	names *pseudonyms
-	kept  []string          // longest first
-	known map[string]string // texts of several words, and what stands for them
-	order []string          // the keys of known, longest first
+	names   *pseudonyms
+	kept    []string             // longest first
+	learned map[string][]learned // by their first words
+	classes map[string]class     // of keys
 }
 
 func newRedactor(names *pseudonyms, keep []string) *redactor {
-	r := &redactor{names: names, known: map[string]string{}}
+	r := &redactor{names: names, learned: map[string][]learned{}, classes: map[string]class{}}
+	const shortest = 3 // a shorter one would be found in other texts
 	for _, text := range keep {
-		if len(text) >= shortestKnown {
+		if len(text) >= shortest {
 			r.kept = append(r.kept, text)
 		}
 	}
-	r.kept = longestFirst(r.kept)
+	slices.SortFunc(r.kept, longestFirst)
+	r.kept = slices.Compact(r.kept)
 	return r
 }
 
-// shortestKnown is the length of a text that is looked for within others: a shorter one would be found in words.
-const shortestKnown = 3
-
-func longestFirst(texts []string) []string {
-	slices.SortFunc(texts, func(a, b string) int { return len(b) - len(a) })
-	return slices.Compact(texts)
-}
-
-// learn makes text be replaced wherever it is, also if it has only words of the vocabulary.
-func (r *redactor) learn(text, pseudonym string) {
-	text = inputtext.TrimBlanks(text)
-	if _, known := r.known[text]; known || len(text) < shortestKnown {
-		return
-	}
-	r.known[text] = pseudonym
-	r.order = longestFirst(append(r.order, text))
-}
+func longestFirst(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }
 
 // text redacts a text of any kind.
 func (r *redactor) text(s string) string {
@@ -65,9 +52,12 @@ func (r *redactor) text(s string) string {
 	s = d.markKnown(s)
 	s = unescape(s)
 	s = d.markKnown(s) // as it was before it was escaped
-	s = d.markFields(s)
-	s = d.markQuoted(s)
+	s = d.markSecrets(s)
+	s = d.markIDs(s)
 	s = d.markAddresses(s)
+	s = d.markPeople(s)
+	s = d.markQuoted(s)
+	s = d.markNetworks(s)
 	s = d.markPhones(s)
 	return d.chunks(s)
 }
@@ -92,19 +82,28 @@ func (d *draft) mark(text string) string {
 	return string(markBegin) + strconv.Itoa(len(d.decided)-1) + string(markEnd)
 }
 
+// decidedAs returns what a mark stands for.
+func (d *draft) decidedAs(mark string) string {
+	n, err := strconv.Atoi(strings.Trim(mark, string(markBegin)+string(markEnd)))
+	if err != nil || n >= len(d.decided) {
+		return ""
+	}
+	return d.decided[n]
+}
+
 // markKnown decides on the texts that are known as a whole.
 func (d *draft) markKnown(s string) string {
 	for _, text := range d.kept {
-		s = d.replace(s, text, text)
+		s = d.keep(s, text)
 	}
-	for _, text := range d.order {
-		s = d.replace(s, text, d.known[text])
-	}
-	return s
+	return d.markLearned(s)
 }
 
-// replace marks a text wherever it is not part of a longer word.
-func (d *draft) replace(s, text, by string) string {
+// inAddress matches what is before the end of an e-mail address's host.
+var inAddress = regexp.MustCompile(`@[A-Za-z0-9._-]*$`)
+
+// keep marks a text wherever it is neither part of a longer word nor of an e-mail address.
+func (d *draft) keep(s, text string) string {
 	if !strings.Contains(s, text) {
 		return s
 	}
@@ -118,10 +117,10 @@ func (d *draft) replace(s, text, by string) string {
 		b.WriteString(before)
 		last, _ := utf8.DecodeLastRuneInString(before)
 		next, _ := utf8.DecodeRuneInString(after)
-		if joins(last) || joins(next) {
+		if joins(last) || joins(next) || inAddress.MatchString(before) {
 			b.WriteString(text)
 		} else {
-			b.WriteString(d.mark(by))
+			b.WriteString(d.mark(text))
 		}
 		s = after
 	}
@@ -190,27 +189,6 @@ func harmless(s string) string {
 	}, inputtext.Line(s))
 }
 
-// personal are fields of the log whose values are about people or groups, whatever words they have.
-var personal = regexp.MustCompile(
-	`\b(user_name|userName|display_name|displayName|email|emails|group|ids|names?)=("(?:[^"\\]|\\.)*"|[^\s"]+)`)
-
-// personalKeys are found faster than personal: one of them is in what it matches.
-var personalKeys = []string{"user_name=", "userName=", "display_name=", "displayName=", "email=", "emails=", "group=",
-	"ids=", "name=", "names="}
-
-func (d *draft) markFields(s string) string {
-	if !slices.ContainsFunc(personalKeys, func(key string) bool { return strings.Contains(s, key) }) {
-		return s
-	}
-	return personal.ReplaceAllStringFunc(s, func(found string) string {
-		key, value, _ := strings.Cut(found, "=")
-		if strings.ContainsRune(value, markBegin) {
-			return found // at least a part is decided
-		}
-		return key + "=" + d.mark(d.names.value(strings.Trim(value, `"`)))
-	})
-}
-
 // quoted are texts in quotation marks, those within others first.
 var quoted = []*regexp.Regexp{
 	regexp.MustCompile(`(\\+")([^"\\]{2,128})(\\+")`), regexp.MustCompile(`(")([^"\\]{2,128})(")`),
@@ -228,95 +206,13 @@ func (d *draft) markQuoted(s string) string {
 			if strings.ContainsRune(found, markBegin) {
 				return found
 			}
-			if name := d.names.known(parts[2]); name != "" {
+			if name := d.known(parts[2]); name != "" {
 				return parts[1] + d.mark(name) + parts[3]
 			}
 			return found
 		})
 	}
 	return s
-}
-
-// addressLike matches an e-mail address, as far as it has no blanks.
-var addressLike = regexp.MustCompile(`[^\s"<>()\[\]{},;:=\\|` + "`\ue000\ue001" + `]*@[^\s"'<>()\[\]{},;:=\\|` +
-	"`\ue000\ue001" + `]*`)
-
-func (d *draft) markAddresses(s string) string {
-	if !strings.Contains(s, "@") {
-		return s
-	}
-	return addressLike.ReplaceAllStringFunc(s, func(found string) string {
-		address := strings.TrimLeft(found, `'./?&!*+-`)
-		address = strings.TrimRight(address, `.!?&*/`)
-		if len(address) < 2 {
-			return found
-		}
-		at := strings.Index(found, address)
-		return found[:at] + d.mark(d.names.name(address)) + found[at+len(address):]
-	})
-}
-
-// phoneLike matches a number with at least seven digits in groups.
-var phoneLike = regexp.MustCompile(`\+?\(?\d{1,5}\)?(?:[ /()-]{1,3}\d{2,12}){2,}`)
-
-func (d *draft) markPhones(s string) string {
-	if !mayHavePhone(s) {
-		return s
-	}
-	found := phoneLike.FindAllStringIndex(s, -1)
-	var b strings.Builder
-	end := 0
-	for _, at := range found {
-		b.WriteString(s[end:at[0]])
-		end = at[1]
-		number := s[at[0]:end]
-		last, _ := utf8.DecodeLastRuneInString(s[:at[0]])
-		next, _ := utf8.DecodeRuneInString(s[end:])
-		switch {
-		case joins(last), joins(next), last == '-', next == '-', countDigits(number) < 7, isDate(number):
-			b.WriteString(number) // a part of an id, or of something else
-		default:
-			b.WriteString(d.mark(d.names.word(number)))
-		}
-	}
-	return b.String() + s[end:]
-}
-
-// mayHavePhone reports whether two digits with something like a space between them follow what may be a line's time.
-func mayHavePhone(s string) bool {
-	begin := 0
-	if isDate(s) {
-		begin = len(time.DateOnly)
-	}
-	divided := false // a digit was before
-	for i := begin; i < len(s); i++ {
-		switch c := s[i]; {
-		case '0' <= c && c <= '9':
-			if divided {
-				return true
-			}
-		case c != ' ' && c != '/' && c != '(' && c != ')' && c != '-':
-			divided = false
-			continue
-		}
-		divided = divided || i > 0 && '0' <= s[i-1] && s[i-1] <= '9' && (s[i] < '0' || s[i] > '9')
-	}
-	return false
-}
-
-func countDigits(s string) (n int) {
-	for i := range len(s) {
-		if '0' <= s[i] && s[i] <= '9' {
-			n++
-		}
-	}
-	return n
-}
-
-// isDate reports whether s begins with a date.
-func isDate(s string) bool {
-	_, err := time.Parse(time.DateOnly, s[:min(len(s), len(time.DateOnly))])
-	return err == nil
 }
 
 // delimiters divide a text into the chunks that are decided on one by one.
@@ -329,27 +225,16 @@ func isDelimiter(c rune) bool {
 // chunks decides on what is left, chunk by chunk.
 func (d *draft) chunks(s string) string {
 	var b strings.Builder
-	var key string    // that the next value belongs to
-	var within string // the key of the quoted value that the text is in
-	quoted := false
+	var key string // that the next value belongs to
 	for i := 0; i < len(s); {
 		c, size := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case c == markBegin:
 			text, rest, _ := strings.Cut(s[i+size:], string(markEnd))
-			if n, err := strconv.Atoi(text); err == nil && n < len(d.decided) {
-				divide(&b, d.decided[n])
-			}
+			divide(&b, d.decidedAs(text))
 			i, key = len(s)-len(rest), ""
 		case isDelimiter(c):
-			switch {
-			case c == '"' && !strings.HasSuffix(s[:i], `\`):
-				if quoted = !quoted; quoted {
-					within = key
-				} else {
-					within = ""
-				}
-			case c != '=' && c != '"' && c != ' ', c == ' ' && !strings.HasSuffix(s[:i], ":"):
+			if c != '=' && c != '"' && c != ' ' || c == ' ' && !strings.HasSuffix(s[:i], ":") {
 				key = ""
 			}
 			if c == 0x7f || c < ' ' && c != '\n' && c != '\t' {
@@ -362,11 +247,7 @@ func (d *draft) chunks(s string) string {
 			if n < 0 {
 				n = len(s) - i
 			}
-			of := key
-			if quoted && within != "" {
-				of = within
-			}
-			divide(&b, d.chunk(s[:i], of, s[i:i+n]))
+			divide(&b, d.chunk(s[:i], key, s[i:i+n]))
 			key = strings.ToLower(strings.TrimSuffix(s[i:i+n], ":"))
 			i += n
 		}
@@ -390,11 +271,6 @@ func (d *draft) chunk(before, key, c string) string {
 	switch {
 	case core == "":
 		return c
-	case isSensitive(key):
-		if harmlessValues[core] {
-			return c
-		}
-		return hidden + tail
 	case vocabulary()[core]: // as most are
 		return c
 	case inputtext.IsOpaqueID(core):
@@ -404,15 +280,50 @@ func (d *draft) chunk(before, key, c string) string {
 	case isHarmless(core):
 		return c
 	case isNumber(core):
-		if len(core) <= longestNumber && !isQuotedAlone(before) || counted[key] {
+		switch name := d.known(core); {
+		case counted[key]:
+			return c
+		case name != "" && key == "":
+			return name + tail
+		case len(core) <= longestNumber && !isQuotedAlone(before):
 			return c
 		}
 		return d.names.word(core) + tail
+	case d.known(core) != "":
+		return d.known(core) + tail
 	case isMaterial(core):
 		return hidden + tail
 	}
 	var b strings.Builder
-	eachPart(core, func(part string, word bool) {
+	for core != "" { // a path or a query has names as parts of it
+		n := strings.IndexAny(core[1:], "/:?&#+") + 1
+		if n == 0 {
+			n = len(core)
+		}
+		d.segment(&b, core[:n])
+		core = core[n:]
+	}
+	return b.String() + tail
+}
+
+// segment decides on a part of a chunk, which may begin with what divides it from the one before.
+func (d *draft) segment(b *strings.Builder, s string) {
+	if strings.ContainsAny(s[:1], "/?&#+:") {
+		b.WriteString(s[:1])
+		isPort := s[0] == ':'
+		if s = s[1:]; s == "" || isPort && isNumber(s) && len(s) <= longestNumber {
+			b.WriteString(s)
+			return
+		}
+	} else if isNumber(s) && len(s) <= longestNumber {
+		b.WriteString(s)
+		return
+	}
+	if name := d.known(s); name != "" && !vocabulary()[s] {
+		b.WriteString(name)
+		return
+	}
+	eachPart(s, func(part string, word bool) {
 		switch {
 		case !word, vocabulary()[part], isNumber(part) && len(part) <= longestNumber, isMeasure(part):
 			b.WriteString(part)
@@ -420,7 +331,6 @@ func (d *draft) chunk(before, key, c string) string {
 			b.WriteString(d.names.word(part))
 		}
 	})
-	return b.String() + tail
 }
 
 // hidden stands for what may be a secret: a pseudonym would say that two are the same.
@@ -439,16 +349,6 @@ func isRequestID(s string) bool {
 var counted = map[string]bool{
 	"bytes": true, "ms": true, "count": true, "pid": true, "size": true, "commits": true, "writes": true,
 	"failures": true,
-}
-
-var sensitiveKey = regexp.MustCompile(`(?i)passw|secret|token|authoriz|cookie|credential|api_?key|private|passphrase`)
-
-func isSensitive(key string) bool { return sensitiveKey.MatchString(key) }
-
-// harmlessValues are what the log says of tokens.
-var harmlessValues = map[string]bool{
-	"current": true, "previous": true, "monitoring": true, "set": true, "not": true, "none": true, "redacted": true,
-	"true": true, "false": true,
 }
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
@@ -478,8 +378,8 @@ func isHarmless(s string) bool {
 		return len(s) <= 20
 	}
 	for _, layout := range [...]string{time.RFC3339Nano, time.DateOnly, time.TimeOnly} {
-		if _, err := time.Parse(layout, s); err == nil {
-			return true
+		if at, err := time.Parse(layout, s); err == nil {
+			return layout == time.TimeOnly || !mayBeBirth(at)
 		}
 	}
 	if a, err := netip.ParseAddr(s); err == nil {
@@ -491,6 +391,9 @@ func isHarmless(s string) bool {
 	a, err := netip.ParseAddrPort(s)
 	return err == nil && a.Addr().Zone() == ""
 }
+
+// mayBeBirth reports whether a time is before this program was, and not the zero time.
+func mayBeBirth(at time.Time) bool { return at.Year() < 2020 && at.Year() > 1 }
 
 // isMaterial reports whether s is long and has what words have not, as tokens, keys and encoded data do.
 func isMaterial(s string) bool {
