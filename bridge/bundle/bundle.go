@@ -64,7 +64,7 @@ func Write(ctx context.Context, w io.Writer, s Source) error {
 		b.file("metrics.txt", func(w io.Writer) error { return b.redacted(w, b.metricsLine, s.Metrics) })
 	}
 	if s.Log != nil {
-		b.file("scim-bridge.log", func(w io.Writer) error { return b.redacted(w, b.redactor.text, s.Log) })
+		b.file("scim-bridge.log", func(w io.Writer) error { return b.redacted(w, (&lines{redactor: b.redactor}).next, s.Log) })
 	}
 	b.events("journal/events.jsonl", s.Journal.Events())
 	b.events("journal/reads.jsonl", s.Journal.Reads())
@@ -328,27 +328,29 @@ type lineWriter struct {
 	w      io.Writer
 	redact func(string) string
 	line   []byte // the begin of one
+	cut    bool   // what follows in the line is left out
 }
 
-// longestLine is how much of a line is redacted at a time.
+// longestLine is how much of a line is shown: the rest, without what is before it, could not be redacted.
 const longestLine = 256 << 10
 
 func (l *lineWriter) Write(p []byte) (int, error) {
 	total := len(p)
 	for len(p) > 0 {
 		n := bytes.IndexByte(p, '\n') + 1
-		if n == 0 {
-			l.line = append(l.line, p...)
-			p = nil
-			if len(l.line) < longestLine {
-				break
-			}
-		} else {
-			l.line = append(l.line, p[:n]...)
-			p = p[n:]
+		ended := n > 0
+		if !ended {
+			n = len(p)
 		}
-		if err := l.flush(); err != nil {
-			return 0, err
+		if room := longestLine - len(l.line); !l.cut {
+			l.line = append(l.line, p[:min(n, room)]...)
+			l.cut = n > room
+		}
+		p = p[n:]
+		if ended {
+			if err := l.flush(); err != nil {
+				return 0, err
+			}
 		}
 	}
 	return total, nil
@@ -356,11 +358,17 @@ func (l *lineWriter) Write(p []byte) (int, error) {
 
 func (l *lineWriter) flush() error {
 	text, ended := bytes.CutSuffix(l.line, []byte{'\n'})
+	if len(text) == 0 && !ended {
+		return nil
+	}
 	out := l.redact(string(text))
-	if ended {
+	if l.cut {
+		out += " [...]"
+	}
+	if ended || l.cut {
 		out += "\n"
 	}
-	l.line = l.line[:0]
+	l.line, l.cut = l.line[:0], false
 	_, err := io.WriteString(l.w, out)
 	return err
 }

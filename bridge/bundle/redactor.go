@@ -40,8 +40,8 @@ func newRedactor(names *pseudonyms, keep []string) *redactor {
 
 func longestFirst(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }
 
-// text redacts a text of any kind.
-func (r *redactor) text(s string) string {
+// line redacts a text without line breaks.
+func (r *redactor) line(s string) string {
 	d := &draft{redactor: r}
 	s = strings.Map(func(c rune) rune {
 		if c == markBegin || c == markEnd {

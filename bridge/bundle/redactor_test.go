@@ -3,6 +3,7 @@ package bundle
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -366,6 +367,50 @@ func TestNamesThatTheJournalKnows(t *testing.T) {
 		if got := r.text(row.text); got != row.want {
 			t.Errorf("%s: %q becomes %q, want %q", row.name, row.text, got, row.want)
 		}
+	}
+}
+
+// The log has a value with line breaks below its key.
+func TestValuesOfSeveralLines(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ name, text, want string }{
+		{"below a key about people", "[INFO] request: status=200\n  user_name=\n  | the bridge\n  | will page\n  ms=5",
+			"[INFO] request: status=200\n  user_name=\n  | text-\n  | text-\n  ms=5"},
+		{"below a key of a secret", "  password=\n  | the bridge\n  | account\n  status=200\nthe bridge",
+			"  password=\n  | [hidden]\n  | [hidden]\n  status=200\nthe bridge"},
+		{"one behind the other", "  password=\n  | the bridge\n  user_name=\n  | account", "  password=\n  | [hidden]\n" +
+			"  user_name=\n  | text-"},
+		{"in another way", "password:\n  the bridge\nthe account", "password:\n  [hidden]\nthe account"},
+		{"a key within a value", "  error=\n  | the password:\n  | the bridge", "  error=\n  | the password:\n  | [hidden]"},
+		{"other lines", "  error=\n  | the bridge\n  | the account", "  error=\n  | the bridge\n  | the account"},
+		{"another entry of the log", "the token:\n2026-11-29T03:12:08.114Z the bridge", "the token:\n" +
+			"2026-11-29T03:12:08.114Z the bridge"},
+	} {
+		var b strings.Builder
+		w := &writer{}
+		err := w.redacted(&b, (&lines{redactor: newTestRedactor()}).next, func(w io.Writer) error {
+			_, err := io.WriteString(w, row.text)
+			return err
+		})
+		for what, got := range map[string]string{"in the log": b.String(), "in a document": newTestRedactor().text(row.text)} {
+			if shown := pseudonymForm.ReplaceAllString(got, "$1-"); err != nil || shown != row.want {
+				t.Errorf("%s %s: %q, %v, want %q", row.name, what, shown, err, row.want)
+			}
+		}
+	}
+}
+
+// The end of a line that is too long says nothing of what it is the end of.
+func TestLongLinesAreCut(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	w := &writer{}
+	err := w.redacted(&b, newTestRedactor().text, func(w io.Writer) error {
+		_, err := io.WriteString(w, `password="`+strings.Repeat("the account ", longestLine/5)+"\nthe bridge")
+		return err
+	})
+	if want := "password=\"[hidden] [...]\nthe bridge"; err != nil || b.String() != want {
+		t.Errorf("%.200q, %v, want %q", b.String(), err, want)
 	}
 }
 
