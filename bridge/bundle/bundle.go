@@ -64,7 +64,8 @@ func Write(ctx context.Context, w io.Writer, s Source) error {
 		b.file("metrics.txt", func(w io.Writer) error { return b.redacted(w, b.metricsLine, s.Metrics) })
 	}
 	if s.Log != nil {
-		b.file("scim-bridge.log", func(w io.Writer) error { return b.redacted(w, (&lines{redactor: b.redactor}).next, s.Log) })
+		log := &lines{redactor: b.redactor}
+		b.file("scim-bridge.log", func(w io.Writer) error { return b.redacted(w, log.next, s.Log) })
 	}
 	b.events("journal/events.jsonl", s.Journal.Events())
 	b.events("journal/reads.jsonl", s.Journal.Reads())

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,12 +21,13 @@ const (
 )
 
 var (
-	sensitiveKey = regexp.MustCompile(`passw|passphrase|passcode|secret|token|authoriz|cookie|credential|apikey|private|` +
-		`signature|bearer`)
+	sensitiveKey = regexp.MustCompile(`passw|passphrase|passcode|secret|token|authoriz|cookie|credential|apikey|` +
+		`private|signature|bearer`)
 	// sensitiveWord are keys that are parts of many other words.
 	sensitiveWord = regexp.MustCompile(`(?:^|[._-])(?:pass|pwd|pin|otp|totp|key|session|sid|jwt|auth|psk)$`)
-	// locations are where a secret is.
-	locations   = regexp.MustCompile(`[_-](?:file|files|path|dir|folder|url|fingerprint)$`)
+	// noSecrets are keys that say where a secret is, and codes of problems.
+	noSecrets = regexp.MustCompile(`[_-](?:file|files|path|dir|folder|url|fingerprint|rejected|unreadable|expiring|` +
+		`expired|invalid|missing|unknown)$`)
 	credentials = regexp.MustCompile(`(?:^|[._-])(?:authorization|cookie)$`)
 	divided     = strings.NewReplacer("_", "", "-", "")
 )
@@ -62,7 +64,7 @@ func (r *redactor) class(key string) class {
 
 func classOf(key string) class {
 	switch plain := divided.Replace(key); {
-	case locations.MatchString(key):
+	case noSecrets.MatchString(key):
 	case credentials.MatchString(key):
 		return credential
 	case sensitiveKey.MatchString(plain), sensitiveWord.MatchString(key):
@@ -83,8 +85,9 @@ var harmlessValues = map[string]bool{
 }
 
 // systemError matches why a file with a secret, or a server that wants one, could not be used.
-var systemError = regexp.MustCompile(`^(?:(?:open|read|write|stat|lstat|Get|Post|dial \w+) \S+: )?(?:permission denied|EOF|` +
-	`unexpected EOF|no such file or directory|is a directory|file already closed|context deadline exceeded)$`)
+var systemError = regexp.MustCompile(`^(?:(?:open|read|write|stat|lstat|Get|Post|dial \w+) \S+: )?(?:EOF|` +
+	`permission denied|unexpected EOF|no such file or directory|is a directory|file already closed|` +
+	`context deadline exceeded)$`)
 
 // isHarmlessValue reports whether a value of a sensitive key may be told.
 func isHarmlessValue(value string) bool {
@@ -106,14 +109,25 @@ type field struct {
 	class      class
 	begin, end int  // of the value, without quotation marks around it
 	quoted     bool // the value, in its own quotation marks
-	equals     bool // key=value
+	form       form
 }
+
+// A form is how a key is written before its value.
+type form int
+
+const (
+	other  form = iota
+	equals      // key=value
+	member      // "key": value
+	prose       // key: value, or a sentence with a colon
+	option      // --key value
+)
 
 // markSecrets hides the values of keys that name secrets, whatever they are, and what stands behind the name of a
 // scheme of HTTP.
 func (d *draft) markSecrets(s string) string {
 	return d.eachField(s, func(f field, value string) string {
-		if f.class < sensitive || isHarmlessValue(d.clear(value)) {
+		if f.class < sensitive || isHarmlessValue(d.clear(value)) || slices.Contains(d.kept, d.clear(value)) {
 			return value
 		}
 		return d.mark(hidden)
@@ -162,94 +176,81 @@ var (
 	scheme = regexp.MustCompile(`^(?:[Bb]earer|BEARER|Basic|BASIC)[ +]+`)
 	// jsonLiteral matches a value without quotation marks.
 	jsonLiteral = regexp.MustCompile(`^(?:-?[\d.]+|true|false|null)\b`)
-	option      = regexp.MustCompile(`^--?([A-Za-z][\w.-]*)[ +]+`)
+	optionName  = regexp.MustCompile(`^--?([A-Za-z][\w.-]*)[ +]+`)
 )
 
 // fieldAt returns the field whose divider, or the name of whose scheme, is at i.
-func (d *draft) fieldAt(s string, i int) (f field, found bool) {
-	prose := false // what may be a sentence
-	switch c := s[i]; c {
-	case '=':
-		f.key, f.begin, f.equals = keyBefore(strings.TrimSuffix(s[:i], ":")), i+1, true
-		if f.begin < len(s) && s[f.begin] == '>' || f.begin < len(s) && s[f.begin] == '=' {
-			f.begin++
-		}
-	case ':':
-		f.key, f.begin = keyBefore(s[:i]), i+1
-		prose = !strings.HasSuffix(strings.TrimRight(s[:i], " "), `"`) && !strings.HasSuffix(s[:i], "'")
-		if f.begin < len(s) && s[f.begin] == '=' {
-			return field{}, false // decided at the next character
-		}
-	case '>':
-		key := keyBefore(strings.TrimSuffix(s[:i], "-"))
-		if !strings.HasSuffix(s[:i], "-") && !strings.HasSuffix(s[:i], "<"+key) {
-			return field{}, false
-		}
-		f.key, f.begin = key, i+1
-	case ' ', '+':
-		operator := ""
-		if i+1 < len(s) && strings.IndexByte("eEnNsScC", s[i+1]) >= 0 {
-			operator = filter.FindString(s[i:])
-		}
-		if operator == "" {
-			return field{}, false
-		}
-		f.key, f.begin = keyBefore(s[:i]), i+len(operator)
-	case 'B', 'b':
-		name := scheme.FindString(s[i:])
-		last, _ := utf8.DecodeLastRuneInString(s[:i])
-		if name == "" || isWordRune(last) && i > 0 || c == 'b' && strings.HasPrefix(s[i+len(name):], "token") {
-			return field{}, false
-		}
-		f.key, f.begin, f.class = "Bearer", i+len(name), sensitive
-	case '-':
-		form := option.FindStringSubmatch(s[i:])
-		if form == nil || strings.HasSuffix(s[:i], "-") || d.class(form[1]) < sensitive {
-			return field{}, false
-		}
-		f.key, f.begin, f.class = form[1], i+len(form[0]), sensitive
-		f.setEnd(s)
-		if !f.quoted {
-			f.end = f.begin + indexOrEnd(s[f.begin:f.end], " \t")
-		}
-		return f, f.end > f.begin
-	default:
+func (d *draft) fieldAt(s string, i int) (field, bool) {
+	f, found := d.dividerAt(s, i)
+	switch {
+	case !found:
 		return field{}, false
-	}
-	if f.class == ordinary {
+	case f.class == ordinary:
 		f.class = d.class(f.key)
 	}
-	if f.class == credential && f.equals { // a field of the log
+	if f.class == credential && f.form == equals { // a field of the log
 		f.class = sensitive
 	}
-	for f.begin < len(s) && (s[f.begin] == ' ' || s[f.begin] == '\t') {
-		f.begin++
-	}
-	if f.class == ordinary || f.begin >= len(s) {
+	f.begin = len(s) - len(strings.TrimLeft(s[f.begin:], " \t"))
+	if f.class == ordinary || f.begin == len(s) {
 		return field{}, false
 	}
-	first := s[f.begin]
+	first, isName := s[f.begin], f.class == personal || f.class == maybeName
 	f.setEnd(s)
 	switch {
-	case f.class == maybeName && prose && !f.quoted:
-		return field{}, false // "the group: it is managed"
-	case f.class == personal || f.class == maybeName:
-		if first == '{' { // whose members are fields
-			return field{}, false
-		}
-		switch {
-		case f.quoted, first == '[':
-		case f.equals:
-			f.end = f.begin + indexOrEnd(s[f.begin:f.end], " \t")
-		default:
-			f.end = f.begin + indexOrEnd(s[f.begin:f.end], ",;)}]")
-		}
-	case !prose && s[i] == ':' && !f.quoted:
+	case f.class == maybeName && f.form == prose && !f.quoted, // "the group: it is managed"
+		isName && first == '{': // whose members are fields
+		return field{}, false
+	case f.quoted, isName && first == '[':
+	case f.form == option, isName && f.form == equals:
+		f.end = f.begin + indexOrEnd(s[f.begin:f.end], " \t")
+	case isName:
+		f.end = f.begin + indexOrEnd(s[f.begin:f.end], ",;)}]")
+	case f.form == member:
 		if literal := jsonLiteral.FindString(s[f.begin:f.end]); literal != "" {
 			f.end = f.begin + len(literal)
 		}
 	}
 	return f, f.end > f.begin
+}
+
+// dividerAt returns a field of which it knows the key and where the value begins, with blanks before it.
+func (d *draft) dividerAt(s string, i int) (f field, found bool) {
+	next := byte(0)
+	if i+1 < len(s) {
+		next = s[i+1]
+	}
+	switch c := s[i]; {
+	case c == '=' && (next == '=' || next == '>'):
+		return field{key: keyBefore(s[:i]), begin: i + 2, form: equals}, true
+	case c == '=':
+		return field{key: keyBefore(strings.TrimSuffix(s[:i], ":")), begin: i + 1, form: equals}, true
+	case c == ':' && next != '=':
+		f = field{key: keyBefore(s[:i]), begin: i + 1, form: prose}
+		if before := strings.TrimRight(s[:i], " "); strings.HasSuffix(before, `"`) || strings.HasSuffix(before, "'") {
+			f.form = member
+		}
+		return f, true
+	case c == '>':
+		f = field{key: keyBefore(strings.TrimSuffix(s[:i], "-")), begin: i + 1}
+		return f, strings.HasSuffix(s[:i], "-") || strings.HasSuffix(s[:i], "<"+f.key)
+	case (c == ' ' || c == '+') && strings.IndexByte("eEnNsScC", next) >= 0:
+		operator := filter.FindString(s[i:])
+		return field{key: keyBefore(s[:i]), begin: i + len(operator)}, operator != ""
+	case c == 'B' || c == 'b':
+		name := scheme.FindString(s[i:])
+		last, _ := utf8.DecodeLastRuneInString(s[:i])
+		isProse := c == 'b' && strings.HasPrefix(s[i+len(name):], "token")
+		return field{begin: i + len(name), class: sensitive}, name != "" && (i == 0 || !isWordRune(last)) && !isProse
+	case c == '-' && !strings.HasSuffix(s[:i], "-"):
+		of := optionName.FindStringSubmatch(s[i:])
+		if of == nil || d.class(of[1]) < sensitive {
+			return field{}, false
+		}
+		return field{key: of[1], begin: i + len(of[0]), class: sensitive, form: option}, true
+	default:
+		return field{}, false
+	}
 }
 
 func indexOrEnd(s, chars string) int {
@@ -383,8 +384,8 @@ func (d *draft) clear(s string) string {
 
 var (
 	// listed divides names in a value that is a list, or has what is decided already.
-	listed = regexp.MustCompile(string(markBegin) + `\d+` + string(markEnd) + `|[\\"\[\](){}<>,;]+|[^` + string(markBegin) +
-		`\\"\[\](){}<>,;]+`)
+	listed = regexp.MustCompile(string(markBegin) + `\d+` + string(markEnd) + `|[\\"\[\](){}<>,;]+` +
+		`|[^` + string(markBegin) + `\\"\[\](){}<>,;]+`)
 	// restOfList matches how a list of names ends.
 	restOfList = regexp.MustCompile(`^ and (?:\d+ (?:more|others)|one other)$`)
 	plural     = regexp.MustCompile(`(?i)(?:s|people)$`)
@@ -392,7 +393,8 @@ var (
 
 // people puts pseudonyms in the place of the names in a value.
 func (d *draft) people(f field, value string) string {
-	if !f.quoted && isNumber(value) && plural.MatchString(f.key) && f.class == maybeName && len(value) <= longestNumber {
+	if !f.quoted && isNumber(value) && plural.MatchString(f.key) && f.class == maybeName &&
+		len(value) <= longestNumber {
 		return value // a count
 	}
 	if !strings.ContainsRune(value, markBegin) && !strings.HasPrefix(value, "[") {

@@ -34,8 +34,8 @@ var (
 	userInfo = regexp.MustCompile(`://[^\s"'<>/@` + "`\ue000\ue001" + `]*:[^\s"<>/` + "`\ue000\ue001" + `]*@`)
 	// addressLike matches an e-mail address, as far as it has no blanks but those in quotation marks, and what is
 	// before and behind it in a path or a query.
-	addressLike = regexp.MustCompile(`(?:\\*"[^"\\` + "\ue000\ue001" + `]{1,64}\\*"|[^\s"<>()\[\]{},;:=\\|` + "`\ue000\ue001" +
-		`]*)@[^\s"'<>()\[\]{},;:=\\|` + "`\ue000\ue001" + `]*`)
+	addressLike = regexp.MustCompile(`(?:\\*"[^"\\` + "\ue000\ue001" + `]{1,64}\\*"|` +
+		`[^\s"<>()\[\]{},;:=\\|` + "`\ue000\ue001" + `]*)@[^\s"'<>()\[\]{},;:=\\|` + "`\ue000\ue001" + `]*`)
 	// addressBegins matches what ends before an address.
 	addressBegins = regexp.MustCompile(`^(?:.*[/?&#])?(?:(?:.*[^\pL\d])?')?[./?&!*+-]*`)
 )

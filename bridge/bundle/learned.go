@@ -110,7 +110,9 @@ func (d *draft) learnedAt(folded string, i int) *learned {
 		next, _ := utf8.DecodeRuneInString(folded[i+len(l.folded):])
 		begins, _ := utf8.DecodeRuneInString(l.folded)
 		ends, _ := utf8.DecodeLastRuneInString(l.folded)
-		if !(joins(last) && (isWordRune(begins) || last == '@')) && !(joins(next) && (isWordRune(ends) || next == '@')) {
+		joinsLast := joins(last) && (isWordRune(begins) || last == '@')
+		joinsNext := joins(next) && (isWordRune(ends) || next == '@')
+		if !joinsLast && !joinsNext {
 			return l
 		}
 	}

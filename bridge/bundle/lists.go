@@ -19,8 +19,8 @@ var (
 
 // replaceNames replaces each name in a list, or the only one.
 func (p *pseudonyms) replaceNames(list string, by func(name string) string) string {
-	text := list
-	for strings.HasPrefix(text, `\`) { // a list in a quotation
+	text, depth := list, 0
+	for ; strings.HasPrefix(text, `\`); depth++ { // a list in a quotation
 		inner, err := strconv.Unquote(`"` + text + `"`)
 		if err != nil {
 			break
@@ -28,7 +28,7 @@ func (p *pseudonyms) replaceNames(list string, by func(name string) string) stri
 		text = inner
 	}
 	if form := quotedList.FindStringSubmatch(text); form != nil {
-		return quotedItem.ReplaceAllStringFunc(form[1], func(item string) string {
+		replaced := quotedItem.ReplaceAllStringFunc(form[1], func(item string) string {
 			name, err := strconv.Unquote(item)
 			if err != nil {
 				name = strings.Trim(item, `"`)
@@ -38,6 +38,11 @@ func (p *pseudonyms) replaceNames(list string, by func(name string) string) stri
 			}
 			return `"` + by(name) + `"`
 		}) + form[2]
+		for range depth {
+			quoted := strconv.Quote(replaced)
+			replaced = quoted[1 : len(quoted)-1]
+		}
+		return replaced
 	}
 	if inputtext.TrimBlanks(list) == "" {
 		return list

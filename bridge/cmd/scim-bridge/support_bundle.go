@@ -26,7 +26,7 @@ type bundleCommand struct {
 	Output    string `short:"o" placeholder:"FILE" help:"File to write (its name has the time); - is standard output."`
 	URL       string `name:"url" placeholder:"URL" help:"Address of a bridge elsewhere."`
 	TokenFile string `placeholder:"FILE" help:"With --url: file with its bearer token."`
-	Pseudonym string `placeholder:"NAME" help:"Only print what stands for this address, userName, id or group in bundles."`
+	Pseudonym string `placeholder:"NAME" help:"Only print what stands for this address, id, name or group in bundles."`
 
 	DataDir string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the bridge (${default})."`
 }

@@ -333,8 +333,8 @@ func feedPeople(t *testing.T, b *process, p pair) {
 	}
 }
 
-// An id and each name have one pseudonym in all files and in all bundles, however they were made and whatever the bridge
-// knew at the time; the bundle says which are of one person, and the operator can find them.
+// An id and each name have one pseudonym in all files and in all bundles, however they were made and whatever the
+// bridge knew at the time; the bundle says which are of one person, and the operator can find them.
 func TestAPersonHasTheSamePseudonymsInAllBundles(t *testing.T) {
 	t.Parallel()
 	pair := newAccount(t).activate()
@@ -349,7 +349,8 @@ func TestAPersonHasTheSamePseudonymsInAllBundles(t *testing.T) {
 		t.Fatalf("creating her: %d %s", got.status, got.body)
 	}
 	other, _ := create(t, b, pair, "bob@example.com")
-	ask(t, http.MethodPost, b.url("/Users"), pair.token.Reveal(), strings.Replace(body, "quibble", "QUIBBLE", 1)) // is refused
+	taken := strings.Replace(body, "quibble", "QUIBBLE", 1)
+	ask(t, http.MethodPost, b.url("/Users"), pair.token.Reveal(), taken)
 	await(t, "those who wait", func() bool { return strings.Contains(bundleOf(t, dir)["waiting.jsonl"], "person-") })
 
 	// The operator asks for the pseudonyms.
@@ -362,8 +363,8 @@ func TestAPersonHasTheSamePseudonymsInAllBundles(t *testing.T) {
 	id, _ := pseudonym(made.ID)
 	userName, all := pseudonym("quibblethorpe")
 	address, _ := pseudonym(" ANN.RAMBLETHORPE@EXAMPLE.COM")
-	if !strings.HasPrefix(id, "person-") || !strings.HasPrefix(userName, "name-") || !strings.HasPrefix(address, "name-") ||
-		!strings.Contains(all, id+"  the id of a person") {
+	if !strings.HasPrefix(id, "person-") || !strings.HasPrefix(userName, "name-") ||
+		!strings.HasPrefix(address, "name-") || !strings.Contains(all, id+"  the id of a person") {
 		t.Errorf("her pseudonyms are %q, %q and %q:\n%s", id, userName, address, all)
 	}
 	if theirs, _ := pseudonym(other); theirs == id {
@@ -386,10 +387,13 @@ func TestAPersonHasTheSamePseudonymsInAllBundles(t *testing.T) {
 			}
 		}
 	}
-	for how, files := range map[string]map[string]string{"page": unzip(t, []byte(page.body)), "socket": bundleOf(t, dir)} {
+	for how, files := range map[string]map[string]string{
+		"page": unzip(t, []byte(page.body)), "socket": bundleOf(t, dir),
+	} {
 		check(how, files, "journal/events.jsonl", events...)
 		check(how, files, "scim-bridge.log", inLog)
-		check(how, files, "waiting.jsonl", `{"person":"`+id+`","user_name":"`+userName+`","address":"`+address+`","kind":"`)
+		check(how, files, "waiting.jsonl",
+			`{"person":"`+id+`","user_name":"`+userName+`","address":"`+address+`","kind":"`)
 	}
 	b.terminate()
 	check("folder", bundleOf(t, dir), "journal/events.jsonl", events...)
