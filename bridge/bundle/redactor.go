@@ -361,7 +361,7 @@ func isQuotedAlone(before string) bool {
 
 var (
 	measure = regexp.MustCompile(`^\d{1,5}(?:ns|us|ms|s|m|h|d|B|KB|MB|GB|KiB|MiB|GiB)$`)
-	hex     = regexp.MustCompile(`^\+?0x[0-9a-f]{1,16}$`)
+	hex     = regexp.MustCompile(`^\+?0x[0-9a-f]{1,12}$`)
 )
 
 func isMeasure(s string) bool { return measure.MatchString(s) }

@@ -64,6 +64,7 @@ func TestRedact(t *testing.T) {
 		{"telephone numbers go", "+49 30 1234567", "text-"},
 		{"tokens", "refused " + someToken + " and " + aJWT, "refused [hidden] and [hidden]"},
 		{"a Secret Key", aKey, "[hidden]"},
+		{"a key in hexadecimal digits, longer than an address in memory", "0x0123456789abcdef", "text-"},
 		{"what is named a secret", `password=secret token: set Authorization: Basic x secret="bridge account"`,
 			`password=[hidden] secret="[hidden]"`},
 		{"the kind of a token stays", "token=current token=previous", "token=current token=previous"},
