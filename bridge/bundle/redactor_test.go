@@ -217,7 +217,8 @@ func TestValuesOfSecretKeysAreHiddenWhateverTheyAre(t *testing.T) {
 	}
 	r := newTestRedactor("lLYVWyZrZY0YycUn")
 	for _, stays := range []string{
-		"--password ", "Bearer ", "password: ", "password", "=", "password=\"", "<password>", "user_name=", "userName eq ",
+		"--password ", "Bearer ", "password: ", "password", "=", "password=\"", "<password>", "user_name=",
+		"userName eq ",
 		"problem=sealed session=lLYVWyZrZY0YycUn", `error="token_rejected: the bearer token is not of this session"`,
 		"the bridge is sealed: the first request with the bearer token opens it", "token=current status=200",
 		"token: set",
