@@ -53,6 +53,10 @@ func Write(ctx context.Context, w io.Writer, s Source) error {
 	b := &writer{ended: ctx.Err, zip: zip.NewWriter(w), made: s.Made, redactor: newRedactor(names, s.Keep),
 		maxFile: cmp.Or(s.MaxFile, defaultMaxFile), missing: map[string]string{}}
 	maps.Copy(b.missing, s.Missing)
+	if !s.Journal.HasKey() {
+		b.missing["The key to the pseudonyms (journal/key)"] = "it could not be read, so the letters in this bundle " +
+			"are in no other one, and the operator cannot find whose they are."
+	}
 	b.learn(s)
 	for _, name := range slices.Sorted(maps.Keys(s.Documents)) {
 		b.document(name, s.Documents[name])

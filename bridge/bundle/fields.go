@@ -102,8 +102,14 @@ func isHarmlessValue(value string) bool {
 	return err == nil
 }
 
+// quotes are what the quotation behind a word of a sentence is, where the key alone does not say it.
+var quotes = map[string]class{
+	"user": personal, "users": personal, "person": personal, "people": personal, "group": personal, "groups": personal,
+	"key": ordinary, "session": ordinary, // of JSON, of a folder
+}
+
 // A field is a key with its value in a text: key=value, key: value, "key":"value", key eq "value", --key value,
-// <key>value</key>, key -> value.
+// <key>value</key>, key -> value, the key "value".
 type field struct {
 	key        string
 	class      class
@@ -242,6 +248,14 @@ func (d *draft) dividerAt(s string, i int) (f field, found bool) {
 		last, _ := utf8.DecodeLastRuneInString(s[:i])
 		isProse := c == 'b' && strings.HasPrefix(s[i+len(name):], "token")
 		return field{begin: i + len(name), class: sensitive}, name != "" && (i == 0 || !isWordRune(last)) && !isProse
+	case strings.HasSuffix(s[:i], " ") && quotation.MatchString(s[i:]):
+		f = field{key: keyBefore(s[:i]), begin: i}
+		is, known := quotes[strings.ToLower(f.key)]
+		if !known {
+			is = d.class(f.key)
+		}
+		f.class = is
+		return f, is >= personal
 	case c == '-' && !strings.HasSuffix(s[:i], "-"):
 		of := optionName.FindStringSubmatch(s[i:])
 		if of == nil || d.class(of[1]) < sensitive {

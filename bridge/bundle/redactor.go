@@ -137,7 +137,8 @@ func isWordRune(c rune) bool {
 
 var (
 	unicodeEscape = regexp.MustCompile(`\\+(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2}))`)
-	controlEscape = regexp.MustCompile(`\\+[abfnrtv0]`)
+	// controlEscape matches also what is none, a path of Windows: a letter of a name may follow its backslashes.
+	controlEscape = regexp.MustCompile(`\b[A-Za-z]:\\[^\s"'<>|:*?]*|\\+[abfnrtv0]`)
 	percentEscape = regexp.MustCompile(`(?:%[0-9a-fA-F]{2})+`)
 )
 
@@ -172,6 +173,9 @@ func unescape(s string) string {
 	}
 	// A letter behind a backslash would make a word of the next one.
 	return controlEscape.ReplaceAllStringFunc(s, func(found string) string {
+		if found[0] != '\\' {
+			return found
+		}
 		return found[:len(found)-1] + string(rune(found[len(found)-1])) + " "
 	})
 }

@@ -51,6 +51,8 @@ func TestRedact(t *testing.T) {
 			"/Users?filter=userName eq 'name-'"},
 		{"one that is escaped twice", "%2522ann%2540corp.example%2522", "'name-'"},
 		{"one with a password before a host", "https://ann:quibble@corp.example/x", "https://[hidden]@text-.example/x"},
+		{"a password of words before a host", "postgres://account:the-bridge:account@corp.example/the",
+			"postgres://[hidden]@text-.example/the"},
 		{"ids of people and groups", "resource_id=" + anID + " other " + aUUID, "resource_id=id- other id-"},
 		{"a request's id stays", "request_id=" + aRequest, "request_id=" + aRequest},
 		{"another text in its form goes", "shared " + aRequest, "shared [hidden]"},
@@ -72,6 +74,8 @@ func TestRedact(t *testing.T) {
 			`user_name="text-" group="text-" ids=text-`},
 		{"paths keep the words of systems", "/var/lib/scim-bridge/session /home/quibble/scim-bridge",
 			"/var/lib/scim-bridge/session /home/text-/scim-bridge"},
+		{"paths of Windows, in which no letter is an escape", `open C:\Users\nthe\tthe: denied`,
+			`open C:\Users\text-\text-: denied`},
 		{"hosts that are kept", "https://scim.corp.example/app of ann@scim.corp.example xscim.corp.example",
 			"https://scim.corp.example/app of name- text-.text-.example"},
 		{"a stack trace", "bridge/scim.(*Server).users(0xc000123456)\n\t/src/bridge/scim/server.go:94 +0x1d4",
@@ -191,6 +195,9 @@ var secretForms = []string{
 	"apiKey: %s",
 	"pass=%s", "pwd=%s", "pin=%s", "otp=%s", "key=%s", "passcode=%s", "passphrase: %s", "private_key=%s", "psk=%s",
 	"session=%s", "jwt=%s", "password=x%s", "password=\"%s", "password='%s", "password=[%s",
+	`the password "%s" is wrong`, `error="bad token \"%s\""`, "no such secret '%s'", "the passphrase `%s`",
+	`{"op":"replace","path":"password","value":"%s"}`, `curl -H "Authorization: Bearer %s" https://x.example`,
+	"map[password:%s]", "{Password:%s Active:true}", "export PASSWORD=%s", "host=x user=y password=%s sslmode=disable",
 }
 
 // A passphrase of words is as secret as one of other letters, and words alone do not give it away.
@@ -223,7 +230,8 @@ func TestValuesOfSecretKeysAreHiddenWhateverTheyAre(t *testing.T) {
 		"the bridge is sealed: the first request with the bearer token opens it", "token=current status=200",
 		"token: set",
 		`{"token":"previous","status":200}`, "reading the token: open /var/lib/scim-bridge/token: permission denied",
-		"password=[hidden] status=200",
+		"password=[hidden] status=200", `unknown member "count"`, `the key "count" is missing`,
+		`open the session "current"`,
 	} {
 		if got := r.text(stays); got != stays {
 			t.Errorf("%q becomes %q", stays, got)
@@ -241,7 +249,9 @@ var personalForms = []string{
 	"user_name: %s", `user_name="%s"`, `user_name='%s'`, `user_name="%s`, `groups="%s"`, `group="%s"`, `member="%s"`,
 	`members="%s"`, `user="%s"`, "given_name='%s'", `externalId="%s"`, `nickName="%s"`, `formatted="%s"`, `title="%s"`,
 	"names=[%s]", `names=["%s", "%[1]s"]`, `"user": "%s"`, `ids="\"%s\", \"x\""`, `user_name="%s <ann@corp.example>"`,
-	"<userName>%s</userName>", "userName -> %s", `value="%s"`,
+	"<userName>%s</userName>", "userName -> %s", `value="%s"`, `no user "%s" is there`, `error="no group \"%s\""`,
+	"no person '%s'", `{"op":"replace","path":"userName","value":"%s"}`, "map[userName:%s]",
+	"{UserName:%s Active:true}",
 }
 
 // People and groups are called by words of the program, too.

@@ -54,6 +54,9 @@ func parsed(lines func(linestore.Range) iter.Seq[linestore.Line]) iter.Seq[Event
 	}
 }
 
+// HasKey reports whether Key returns the same in the next archive, too.
+func (a Archive) HasKey() bool { return a.key != nil }
+
 // WithoutEvents returns an archive that has the key alone.
 func (a Archive) WithoutEvents() Archive { return Archive{key: a.key} }
 

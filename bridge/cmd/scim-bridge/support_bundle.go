@@ -209,11 +209,18 @@ func (b *bundleCommand) download(ctx context.Context, w io.Writer) error {
 }
 
 func (b *bundleCommand) printPseudonym(c *console) error {
-	if _, err := os.Stat(filepath.Join(b.DataDir, journal.Folder, journal.KeyFile)); err != nil {
-		return fmt.Errorf("the key to pseudonyms cannot be read: %w: name the data folder of a bridge",
+	path := filepath.Join(b.DataDir, journal.Folder, journal.KeyFile)
+	const more = 4 << 10 // than a key has: what else is there is told below
+	if _, err := durable.ReadFile(path, more); err != nil {
+		return fmt.Errorf("the key to pseudonyms cannot be read: %w: name the data folder of a bridge, and be its user",
 			durable.Reason(err))
 	}
-	for _, one := range bundle.Pseudonyms(journal.OpenArchive(b.DataDir), b.Pseudonym) {
+	archive := journal.OpenArchive(b.DataDir)
+	if !archive.HasKey() {
+		return errors.New("journal/key in the data folder holds no key, so nobody can tell what stands for a name in " +
+			"earlier bundles; the bridge makes a new key when it is restarted")
+	}
+	for _, one := range bundle.Pseudonyms(archive, b.Pseudonym) {
 		if _, err := fmt.Fprintf(c.Out, "%-20s %s\n", one.Text, one.Of); err != nil {
 			return err
 		}

@@ -496,6 +496,13 @@ func TestSupportBundleThatCannotBeGot(t *testing.T) {
 		t.Cleanup(s.Close)
 		return s.URL
 	}
+	damaged := t.TempDir()
+	if err := os.Mkdir(filepath.Join(damaged, "journal"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(damaged, "journal", "key"), make([]byte, 32), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var whole bytes.Buffer
 	z := zip.NewWriter(&whole)
 	if _, err := z.Create("README.txt"); err != nil {
@@ -539,6 +546,7 @@ func TestSupportBundleThatCannotBeGot(t *testing.T) {
 			"no key to pseudonyms", []string{"--pseudonym", "ann@example.com", t.TempDir()},
 			"key to pseudonyms cannot be read",
 		},
+		{"a damaged key to pseudonyms", []string{"--pseudonym", "ann@example.com", damaged}, "holds no key"},
 		{
 			"a file that is there", []string{"-o", write("taken.zip", "mine"), dir},
 			"is there already and was not replaced",
