@@ -29,6 +29,7 @@ const (
 	PageSignedOut   Kind = "page_signed_out"
 	HoldsApproved   Kind = "holds_approved"  // on the status page
 	HoldsCancelled  Kind = "holds_cancelled" // on the status page
+	BundleMade      Kind = "bundle_made"     // a support bundle, on the status page or over the control socket
 	ProblemBegan    Kind = "problem_began"   // Code says which
 	ProblemEnded    Kind = "problem_ended"   // Since says when it began
 	PersonCreated   Kind = "person_created"  // or adopted
@@ -47,7 +48,7 @@ const (
 
 var kinds = []Kind{
 	Started, Stopped, Reloaded, HandedOver, TookOver, Unsealed, Sealed, SignedIn, PageSignedIn, PageSignedOut,
-	HoldsApproved, HoldsCancelled, ProblemBegan, ProblemEnded,
+	HoldsApproved, HoldsCancelled, BundleMade, ProblemBegan, ProblemEnded,
 	PersonCreated, PersonUpdated, PersonDeleted, PersonRefused, PersonConfirmed,
 	GroupCreated, GroupUpdated, GroupDeleted, GroupRefused, RequestRefused, PersonRead, Traffic,
 }

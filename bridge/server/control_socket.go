@@ -257,6 +257,7 @@ func (s *ControlSocket) supportBundle(w http.ResponseWriter, r *http.Request) {
 	}
 	defer made.Close()
 	s.Log.Info("a support bundle was made over the control socket")
+	s.Journal.Append(journal.Event{Kind: journal.BundleMade})
 	w.Header().Set("Content-Type", "application/zip")
 	w.Header().Set("Content-Length", strconv.FormatInt(made.Size, 10))
 	_, _ = io.Copy(w, made) // fails only if the client has disconnected

@@ -286,6 +286,10 @@ func TestSupportBundleHasNeitherPeopleNorSecrets(t *testing.T) {
 		!strings.Contains(left["scim-bridge.log"], "client=127.0.0.1") || left["journal/events.jsonl"] == "" {
 		t.Errorf("of a bridge that does not run: %q", left["README.txt"])
 	}
+	// Who took data out is a question for an audit.
+	if n := strings.Count(left["journal/events.jsonl"], `"kind":"bundle_made"`); n != len(bundles) {
+		t.Errorf("the journal has %d of %d bundles", n, len(bundles))
+	}
 }
 
 // isSummary reports whether a file of a bundle is there only after a minute has ended.

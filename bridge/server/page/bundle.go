@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/bundle"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 )
 
 // Bundle offers the support bundle for download. A program that shows the token gets one, too: without what the page
@@ -20,6 +21,7 @@ func Bundle(bundles *bundle.Builder) Section {
 		}
 		defer made.Close()
 		v.Info("a support bundle was made")
+		v.Record(journal.Event{Kind: journal.BundleMade})
 		v.Writer.Header().Set("Content-Length", strconv.FormatInt(made.Size, 10))
 		v.Download("scim-bridge-support", ".zip", "application/zip")
 		_, _ = io.Copy(v.Writer, made) // fails only if the client has disconnected
