@@ -106,6 +106,13 @@ end
 			if err := os.Mkdir(filepath.Join(dir, "a-folder"), 0o700); err != nil {
 				t.Fatal(err)
 			}
+			program, err := exec.LookPath("scim-bridge")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(program, filepath.Join(dir, "a-folder", "scim-bridge")); err != nil {
+				t.Fatal(err)
+			}
 			for name, text := range map[string]string{
 				"a-file": "", "completion": output(t, "completion", shell.name),
 			} {
@@ -121,6 +128,7 @@ end
 				{"scim-bridge serve --log-format ", "json pretty text"},
 				{"scim-bridge serve --log-file ", "a-file a-folder completion"},
 				{"scim-bridge unseal ", "a-folder"},
+				{"~/a-folder/scim-bridge acc", "account"},
 			} {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
