@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/bundle"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
@@ -71,6 +73,8 @@ type face struct {
 	round         round
 	kept          *keptlog.Log
 	journal       *journal.Journal
+	bundles       *bundle.Builder
+	made          []bool // of each bundle whether it is complete
 	grant         string // what the account has confirmed of the right token
 }
 
@@ -152,6 +156,13 @@ func (f *face) confirm(grant string) {
 	f.grant = grant
 }
 
+// bundled returns of each bundle that was made whether it is complete.
+func (f *face) bundled() []bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.made)
+}
+
 func (f *face) time() time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -191,6 +202,12 @@ func newFace(t *testing.T) *face {
 	checker.Checks = []func() health.Report{f.component, f.authenticator.Report}
 	f.journal = journal.Open(journal.Config{Now: f.time})
 	t.Cleanup(f.journal.Close)
+	f.bundles = &bundle.Builder{Folder: t.TempDir(), Source: func(complete bool) bundle.Source {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.made = append(f.made, complete)
+		return bundle.Source{Made: f.now}
+	}}
 	f.account.people = []bridge.Attention{{UserName: "<ann\u202e\x1b>", Kind: bridge.AddressMissing}}
 	f.kept = keptlog.Open(keptlog.Config{Buffer: 1 << 20})
 	f.kept.Sink(hclog.Info).Accept("scim-bridge", hclog.Info, "a line of the log")
@@ -213,6 +230,7 @@ func newFace(t *testing.T) *face {
 				page.Facts(),
 				page.SignIns(&f.account),
 				page.Log(f.kept, f.journal),
+				page.Bundle(f.bundles),
 			},
 			Verify:  f.authenticator.Verify,
 			Pass:    func(context.Context, string) string { return f.granted() },
