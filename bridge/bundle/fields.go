@@ -22,9 +22,9 @@ const (
 
 var (
 	sensitiveKey = regexp.MustCompile(`passw|passphrase|passcode|secret|token|authoriz|cookie|credential|apikey|` +
-		`private|signature|bearer`)
+		`private|signature|bearer|sessionid|sessid`)
 	// sensitiveWord are keys that are parts of many other words.
-	sensitiveWord = regexp.MustCompile(`(?:^|[._-])(?:pass|pwd|pin|otp|totp|key|session|sid|jwt|auth|psk)$`)
+	sensitiveWord = regexp.MustCompile(`(?:^|[._-])(?:pass|phrase|pwd|pin|otp|totp|key|session|sid|jwt|auth|psk)$`)
 	// noSecrets are keys that say where a secret is, and codes of problems.
 	noSecrets = regexp.MustCompile(`[_-](?:file|files|path|dir|folder|url|fingerprint|rejected|unreadable|expiring|` +
 		`expired|invalid|missing|unknown)$`)
@@ -42,6 +42,8 @@ var personalKeys = map[string]class{
 	"member": maybeName, "members": maybeName, "user": maybeName, "users": maybeName, "people": maybeName,
 	"person": maybeName, "persons": maybeName, "title": maybeName, "value": maybeName, "display": maybeName,
 	"manager": maybeName, "department": maybeName, "organization": maybeName, "division": maybeName,
+	"cn": maybeName, "commonname": personal, "uid": maybeName, "samaccountname": personal, "mailnickname": personal,
+	"streetaddress": personal, "locality": personal, "entitlements": maybeName,
 	"country": place, "continent": place, "rulevalues": place,
 	"ruledescription": personal, "subject": maybeName,
 }
@@ -178,7 +180,7 @@ func (d *draft) eachField(s string, by func(f field, value string) string) strin
 }
 
 var (
-	filter = regexp.MustCompile(`^[ +](?i:eq|ne|sw|ew|co)[ +]+`)
+	filter = regexp.MustCompile(`^[ +](?i:eq|ne|sw|ew|co|gt|ge|lt|le)[ +]+`)
 	scheme = regexp.MustCompile(`^(?:[Bb]earer|BEARER|Basic|BASIC)[ +]+`)
 	// jsonLiteral matches a value without quotation marks.
 	jsonLiteral = regexp.MustCompile(`^(?:-?[\d.]+|true|false|null)\b`)
@@ -208,7 +210,8 @@ func (d *draft) fieldAt(s string, i int) (field, bool) {
 		isName && first == '{': // whose members are fields
 		return field{}, false
 	case f.quoted, isName && first == '[':
-	case f.form == option, isName && f.form == equals:
+	case isName && f.form == equals: // and has blanks, perhaps
+	case f.form == option:
 		f.end = f.begin + indexOrEnd(s[f.begin:f.end], " \t")
 	case isName:
 		f.end = f.begin + indexOrEnd(s[f.begin:f.end], ",;)}]")
@@ -229,6 +232,8 @@ func (d *draft) dividerAt(s string, i int) (f field, found bool) {
 	switch c := s[i]; {
 	case c == '=' && (next == '=' || next == '>'):
 		return field{key: keyBefore(s[:i]), begin: i + 2, form: equals}, true
+	case c == '=' && strings.HasSuffix(s[:i], "]"): // of a list, in which a number is no count
+		return field{key: keyBefore(s[:i]), begin: i + 1}, true
 	case c == '=':
 		return field{key: keyBefore(strings.TrimSuffix(s[:i], ":")), begin: i + 1, form: equals}, true
 	case c == ':' && next != '=':
@@ -240,7 +245,7 @@ func (d *draft) dividerAt(s string, i int) (f field, found bool) {
 	case c == '>':
 		f = field{key: keyBefore(strings.TrimSuffix(s[:i], "-")), begin: i + 1}
 		return f, strings.HasSuffix(s[:i], "-") || strings.HasSuffix(s[:i], "<"+f.key)
-	case (c == ' ' || c == '+') && strings.IndexByte("eEnNsScC", next) >= 0:
+	case (c == ' ' || c == '+') && strings.IndexByte("eEnNsScCgGlL", next) >= 0:
 		operator := filter.FindString(s[i:])
 		return field{key: keyBefore(s[:i]), begin: i + len(operator)}, operator != ""
 	case c == 'B' || c == 'b':
@@ -274,9 +279,15 @@ func indexOrEnd(s, chars string) int {
 	return len(s)
 }
 
+// index matches that of a list: token[0]=x.
+var index = regexp.MustCompile(`\[\d*\]$`)
+
 // keyBefore returns the key at the end of a text, which may be in quotation marks.
 func keyBefore(s string) string {
 	s = strings.TrimRight(s, " \t")
+	if strings.HasSuffix(s, "]") {
+		s = index.ReplaceAllString(s, "")
+	}
 	s = strings.TrimRight(s, "\\\"'`])")
 	begin := len(s)
 	for begin > 0 && (s[begin-1] == '-' || s[begin-1] == '.' || s[begin-1] == '$' ||
@@ -407,7 +418,7 @@ var (
 
 // people puts pseudonyms in the place of the names in a value.
 func (d *draft) people(f field, value string) string {
-	if !f.quoted && isNumber(value) && plural.MatchString(f.key) && f.class == maybeName &&
+	if !f.quoted && f.form != other && isNumber(value) && plural.MatchString(f.key) && f.class == maybeName &&
 		len(value) <= longestNumber {
 		return value // a count
 	}

@@ -197,6 +197,7 @@ var secretForms = []string{
 	"session=%s", "jwt=%s", "password=x%s", "password=\"%s", "password='%s", "password=[%s",
 	`the password "%s" is wrong`, `error="bad token \"%s\""`, "no such secret '%s'", "the passphrase `%s`",
 	`{"op":"replace","path":"password","value":"%s"}`, `curl -H "Authorization: Bearer %s" https://x.example`,
+	"sessionid=%s", "session_id: %s", "JSESSIONID=%s; Path=/", "pass phrase: %s", "token[0]=%s", "user[password]=%s",
 	"map[password:%s]", "{Password:%s Active:true}", "export PASSWORD=%s", "host=x user=y password=%s sslmode=disable",
 }
 
@@ -250,7 +251,8 @@ var personalForms = []string{
 	`members="%s"`, `user="%s"`, "given_name='%s'", `externalId="%s"`, `nickName="%s"`, `formatted="%s"`, `title="%s"`,
 	"names=[%s]", `names=["%s", "%[1]s"]`, `"user": "%s"`, `ids="\"%s\", \"x\""`, `user_name="%s <ann@corp.example>"`,
 	"<userName>%s</userName>", "userName -> %s", `value="%s"`, `no user "%s" is there`, `error="no group \"%s\""`,
-	"no person '%s'", `{"op":"replace","path":"userName","value":"%s"}`, "map[userName:%s]",
+	"user=%s", "cn=%s", "uid=%s", "CN=%s,OU=x", "user[name]=%s", "users[0]=%s", `userName gt "%s"`, "emails.value=%s",
+	"group=%s status=404", "no person '%s'", `{"op":"replace","path":"userName","value":"%s"}`, "map[userName:%s]",
 	"{UserName:%s Active:true}",
 }
 

@@ -99,7 +99,8 @@ func TestASupportBundleWaitsForOthersThatAreSent(t *testing.T) {
 		unsent = append(unsent, made)
 	}
 	code, body, header := f.get(t, "/app/support-bundle", "", "Cookie", cookie)
-	if code != http.StatusServiceUnavailable || header.Get("Retry-After") == "" || !strings.Contains(body, "try again") {
+	if code != http.StatusServiceUnavailable || header.Get("Retry-After") == "" ||
+		!strings.Contains(body, "try again") {
 		t.Errorf("while others are sent: %d, %v: %s", code, header, body)
 	}
 	for _, made := range unsent {
