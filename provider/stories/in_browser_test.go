@@ -3,11 +3,15 @@
 package stories
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -22,6 +26,7 @@ import (
 const (
 	signOutButton = "Sign out"
 	logLink       = "Download the log"
+	bundleLink    = "Support bundle"
 )
 
 // S1, without a mouse.
@@ -144,6 +149,72 @@ func (w *world) readsLog(log string, token session.Token) {
 	}
 }
 
+// S8: one click makes a support bundle, which has what a helper needs, no secret, and nobody's name.
+func TestInBrowserTheOperatorMakesASupportBundle(t *testing.T) {
+	t.Parallel()
+	w, token := deployed(t)
+	const name = "quibblethorpe"
+	id := w.invite(token, name+"@example.com")
+	w.signIn()
+	w.deny(50, "127.0.0.9")
+	w.problem(problem.FirewallBlocked)
+	page := w.browser()
+	for _, scripts := range []bool{true, false} {
+		page.Scripts(scripts)
+		w.signIn()
+		shown := page.Text()
+		file, content := page.Find("link", bundleLink).Download()
+		if !regexp.MustCompile(`^scim-bridge-support-\d{8}T\d{6}Z\.zip$`).MatchString(file) {
+			t.Errorf("scripts=%t: the bundle's file is called %q", scripts, file)
+		}
+		files := unzip(t, content)
+		for what, want := range map[string]string{
+			"README.txt": "person-", "health.json": string(problem.FirewallBlocked), "status.json": `"connection"`,
+			"configuration.json": "confirmation-interval", "metrics.txt": "scimbridge_",
+			"versions.json": runtime.Version(), "scim-bridge.log": "[INFO]", "journal/events.jsonl": "person_created",
+		} {
+			if !strings.Contains(files[what], want) {
+				t.Errorf("scripts=%t: %s in the bundle lacks %q:\n%.2000s", scripts, what, want, files[what])
+			}
+		}
+		for what, text := range files {
+			for _, secret := range []string{token.Reveal(), id, name} {
+				if strings.Contains(strings.ToLower(text), strings.ToLower(secret)) {
+					t.Errorf("scripts=%t: %s in the bundle has %q", scripts, what, secret)
+				}
+			}
+		}
+		// A helper reads its log as the operator reads the whole one.
+		write(t, filepath.Join(w.dir, "bundle.log"), files["scim-bridge.log"])
+		if told := w.shell("scim-bridge diagnose bundle.log", "", nil); !strings.Contains(told,
+			string(problem.FirewallBlocked)) {
+			t.Errorf("scripts=%t: the log in the bundle does not tell the problem:\n%s", scripts, told)
+		}
+		if after := page.Text(); !strings.Contains(after, bundleLink) || page.URL() != w.app() {
+			t.Errorf("scripts=%t: the download left the page, which was\n%s\nand is\n%s", scripts, shown, after)
+		}
+		page.NoFaults("the support bundle")
+	}
+}
+
+// unzip returns the files of a ZIP file by their names.
+func unzip(t *testing.T, content []byte) map[string]string {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
+	if err != nil {
+		t.Fatalf("open the bundle of %d bytes: %v", len(content), err)
+	}
+	files := map[string]string{}
+	for _, f := range z.File {
+		text, err := fs.ReadFile(z, f.Name)
+		if err != nil {
+			t.Fatalf("read %s in the bundle: %v", f.Name, err)
+		}
+		files[f.Name] = string(text)
+	}
+	return files
+}
+
 // S1, S2: what is not the bridge's token is refused, with the reason.
 func TestInBrowserAWrongTokenIsRefusedWithTheReason(t *testing.T) {
 	t.Parallel()
@@ -187,8 +258,10 @@ func TestInBrowserABridgeWithoutItsAccountShowsWhyOnce(t *testing.T) {
 	if status := w.signIn(); status != http.StatusOK {
 		t.Fatalf("the sign-in was answered with %d:\n%s", status, page.Text())
 	}
-	if page.Has("link", logLink) {
-		t.Error("the log is shown before the account has confirmed the token")
+	for _, link := range []string{logLink, bundleLink} {
+		if page.Has("link", link) {
+			t.Errorf("%q is shown before the account has confirmed the token", link)
+		}
 	}
 	w.problem(problem.AccountUnreachable)
 	w.signIn()
