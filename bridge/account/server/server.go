@@ -233,6 +233,7 @@ var bodies = map[string]reflect.Type{
 	"PATCH /v1/directory/groups/{id}":    reflect.TypeFor[api.GroupUpdate](),
 	"POST /v1/holds/decisions":           reflect.TypeFor[api.HoldDecision](),
 	"POST /v1/directory/holds/decisions": reflect.TypeFor[api.HoldDecision](),
+	"POST /v1/directory/members/lookup":  reflect.TypeFor[api.MemberLookup](),
 }
 
 // createToken is the operation whose answer contains a secret.

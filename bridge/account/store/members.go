@@ -68,13 +68,16 @@ const memberTables = ` FROM members m
 	LEFT JOIN address_changes c ON c.member_id = m.id
 	LEFT JOIN people p ON p.member_id = m.id `
 
-func scanMember(row Scanner) (m Member, err error) {
-	return m, row.Scan(
+func scanMember(row Scanner) (m Member, err error) { return m, row.Scan(memberFields(&m)...) }
+
+// memberFields are where memberColumns go.
+func memberFields(m *Member) []any {
+	return []any{
 		&m.ID, &m.Address, &m.Name, &m.Role, &m.State, (*Time)(&m.StateSince), &m.Suspended,
 		&m.SuspensionHeld, &m.SignedUp, (*Time)(&m.InvitedAt), &m.LastUserName, &m.Version, (*Time)(&m.CreatedAt),
 		&m.PendingAddress, &m.PersonID,
 		&m.UserName,
-	)
+	}
 }
 
 // A MemberCount is how many members are in a state, and suspended or not.

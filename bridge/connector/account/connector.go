@@ -129,6 +129,7 @@ type login struct {
 var (
 	_ bridge.Directory   = (*Connector)(nil)
 	_ bridge.WaitingRoom = (*Connector)(nil)
+	_ bridge.Members     = (*Connector)(nil)
 )
 
 // New returns a Connector that waits for credentials; Run makes it work.

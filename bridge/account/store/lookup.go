@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// A FoundMember is a member with what its state depends on.
+type FoundMember struct {
+	Member
+	// WantedAddress is what the identity provider says, while the member is managed; it may be empty.
+	WantedAddress string
+	WantedSince   time.Time
+	WantedBlocked bool          // another member has the wanted address
+	Change        AddressChange // without an address if there is none
+
+	// Filled in for those who ask for details.
+	Holds   []Hold
+	Changes []MemberChange
+}
+
+// A MemberChange is an audit event about a member or its person.
+type MemberChange struct {
+	Time                  time.Time
+	Actor, Action, Object string
+}
+
+// byName selects the members whose id, SCIM id, address, new address, userName or last userName is in a list. Names
+// are in the list as they are folded.
+const byName = `m.id IN (SELECT id FROM members WHERE id` + inList + `
+	UNION SELECT member_id FROM people WHERE id` + inList + `
+	UNION SELECT id FROM members WHERE address_folded` + inList + `
+	UNION SELECT member_id FROM address_changes WHERE address_folded` + inList + `
+	UNION SELECT member_id FROM people WHERE user_name_folded` + inList + `
+	UNION SELECT id FROM members WHERE last_user_name` + inList + `)`
+
+// FindMembers returns the members under some names, the oldest first.
+func (tx *Tx) FindMembers(ctx context.Context, names []string) ([]FoundMember, error) {
+	folded := make([]string, len(names))
+	for i, name := range names {
+		folded[i] = Fold(name)
+	}
+	list := List(folded)
+	return All(ctx, tx, func(row Scanner) (m FoundMember, err error) {
+		err = row.Scan(append(memberFields(&m.Member), &m.WantedAddress, (*Time)(&m.WantedSince), &m.WantedBlocked,
+			&m.Change.Domain, &m.Change.TokenHash, (*Time)(&m.Change.Since))...)
+		m.Change.MemberID, m.Change.Address = m.ID, m.PendingAddress
+		return m, err
+	}, `SELECT `+memberColumns+`, COALESCE(p.wanted_address, ''), COALESCE(p.wanted_since, 0),
+		COALESCE(p.wanted_blocked, FALSE), COALESCE(c.domain, ''), COALESCE(c.token_hash, ''), COALESCE(c.since, 0)`+
+		memberTables+`WHERE `+byName+` ORDER BY m.created_at, m.id`, list, list, list, list, list, list)
+}
+
+// HoldsOf lists the holds on a member, the oldest first, those that belong to a held suspension among them.
+func (tx *Tx) HoldsOf(ctx context.Context, memberID string, limit int) ([]Hold, error) {
+	return All(ctx, tx, scanHold, holdQuery+`WHERE h.member_id = ? ORDER BY h.made, h.id LIMIT ?`, memberID, limit)
+}
+
+// auditSearched is how many of the latest audit events are looked through: those of one object have no index, which
+// every change would have to write.
+const auditSearched = 100_000
+
+// ChangesOf lists the latest audit events whose objects have these ids, newest first.
+func (tx *Tx) ChangesOf(ctx context.Context, ids []string, limit int) ([]MemberChange, error) {
+	return All(ctx, tx, func(row Scanner) (c MemberChange, err error) {
+		return c, row.Scan((*Time)(&c.Time), &c.Actor, &c.Action, &c.Object)
+	}, `SELECT time, actor, action, object FROM audit
+		WHERE sequence > (SELECT max(sequence) FROM audit) - ? AND object`+inList+` ORDER BY sequence DESC LIMIT ?`,
+		auditSearched, List(ids), limit)
+}

@@ -1,0 +1,79 @@
+package bridge
+
+import (
+	"context"
+	"time"
+)
+
+// A Member is what the account has of a person, provisioned or not.
+type Member struct {
+	ID         string
+	Address    string // to sign in with; empty before there is one
+	Role       string // RoleMember, or one that provisioning leaves alone
+	State      MemberState
+	StateSince time.Time
+	// Suspended is what is in force, unlike a Person's. SuspensionHeld is set if the identity provider alone sees it
+	// suspended.
+	Suspended, SuspensionHeld bool
+	SignedUp                  bool // by the sign-up link
+	Created                   time.Time
+	// PersonID and UserName are set while the member is provisioned, and else LastUserName if it was, case-folded.
+	PersonID, UserName, LastUserName string
+	// WantedAddress is what the identity provider names; AddressTaken is set if another member has it.
+	WantedAddress string
+	WantedSince   time.Time
+	AddressTaken  bool
+	// InvitedAt is when the link of the open invitation was sent, and InvitedUntil when it expires; zero without one.
+	InvitedAt, InvitedUntil time.Time
+	// Change is a new address that the person has not confirmed; nil if there is none.
+	Change *AddressChange
+
+	// Holds and Changes are for those who ask for details: at most 100, and the latest 10, newest first.
+	Holds   []Hold
+	Changes []MemberChange
+}
+
+// The roles of members.
+const (
+	RoleMember           = "member"
+	RoleAdministrator    = "administrator"
+	RoleOwner            = "owner"
+	RoleProvisionManager = "provision_manager"
+)
+
+// An AddressChange is a new address that waits for the person's confirmation.
+type AddressChange struct {
+	Address, Domain string
+	Since           time.Time
+	Sent            bool      // false while the domain is not allowed for sign-up
+	Until           time.Time // when the link in the e-mail expires; zero before it was sent
+}
+
+// A MemberChange is a change of a member in the account.
+type MemberChange struct {
+	Time   time.Time
+	Actor  string // "bridge:INSTANCE", "token:ID", "person:ID" or "machine"
+	Action string // "member.update", for instance, as in the account's audit log
+}
+
+// MembersFound is the answer to a lookup.
+type MembersFound struct {
+	Items []Member // the oldest first
+	// AllowedDomains are those domains of the names that are allowed for sign-up.
+	AllowedDomains []string
+	Database       string // of the account; empty if it does not tell
+}
+
+// The most names in a lookup.
+const (
+	MaxNames         = 500
+	MaxDetailedNames = 20
+)
+
+// Members is the part of the account that tells what it has under a name, also of those who are not provisioned. Its
+// errors are as a Directory's, and errors.ErrUnsupported from an account that does not tell.
+type Members interface {
+	// LookUpMembers returns the members whose address, userName or id is among the names, without regard to case and
+	// to blanks around them.
+	LookUpMembers(ctx context.Context, names []string, details bool) (MembersFound, error)
+}
