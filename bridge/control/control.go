@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -38,6 +39,7 @@ const (
 	PathReload   = "/reload"         // POST, or POST a Reload: ends when the bridge has done what SIGHUP asks for
 	PathTakeOver = "/take-over"      // POST, to the bridge on standby: ends when it serves
 	PathHandOver = "/hand-over"      // POST, by the bridge on standby: see Receive
+	PathExplain  = "/explain"        // POST an explain.Question: an explain.Answer; also a path of the bridge's own
 )
 
 // The states of a bridge's connection. They are finer than those of Health, since a
@@ -201,6 +203,13 @@ func (c *Client) SupportBundle(ctx context.Context, w io.Writer) error {
 		return fmt.Errorf("reading the support bundle of the bridge at %s: %w", c.path, err)
 	}
 	return nil
+}
+
+// Explain returns why a person or a group is in the account or is not. A question that asks for nobody is an *Error
+// with http.StatusBadRequest.
+func (c *Client) Explain(ctx context.Context, q explain.Question) (explain.Answer, error) {
+	var a explain.Answer
+	return a, c.callWith(ctx, c.http, http.MethodPost, PathExplain, q, &a)
 }
 
 // TakeOver tells a bridge on standby to replace the serving one. When it returns nil, the

@@ -117,13 +117,13 @@ func parse(s string) *template.Template {
 		"name":      blockName,
 		"cloud":     cloudKinds,
 		"quoted":    quoteList,
-		"shell":     quoteShell,
+		"shell":     QuoteShell,
 		"path":      databasePath,
 	}).Parse(s))
 }
 
 func unsealCommand(dataDir string) string {
-	return "scim-bridge unseal " + quoteShell(cmp.Or(dataDir, "DATA_DIR"))
+	return "scim-bridge unseal " + QuoteShell(cmp.Or(dataDir, "DATA_DIR"))
 }
 
 // anonymousKinds are the kinds of anonymous addresses, cloud providers first.
@@ -180,8 +180,8 @@ func quoteHCL(s string) string {
 	return b.String()
 }
 
-// quoteShell writes s as one word for a POSIX shell.
-func quoteShell(s string) string {
+// QuoteShell writes s as one word for a POSIX shell.
+func QuoteShell(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
 			strings.ContainsRune("/:._-=@%+,", r)

@@ -18,12 +18,12 @@ func DisableFirewall(database, duration string) string {
 	if database == "" {
 		database = DatabasePlaceholder
 	}
-	return "scim-bridge account firewall disable --database " + quoteShell(database) + " --for " + duration
+	return "scim-bridge account firewall disable --database " + QuoteShell(database) + " --for " + duration
 }
 
 // decideHolds is the command on the account's machine.
 func decideHolds(database, command string) string {
-	return "scim-bridge account holds " + command + " --database " + quoteShell(cmp.Or(database, DatabasePlaceholder))
+	return "scim-bridge account holds " + command + " --database " + QuoteShell(cmp.Or(database, DatabasePlaceholder))
 }
 
 // whereToRun says where the command is run, and what its placeholder means.

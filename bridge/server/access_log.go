@@ -6,8 +6,10 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/keptlog"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -45,6 +47,17 @@ func logLine(r *http.Request, x *httpkit.Request, answer httpkit.Answer) []any {
 		}
 	}
 	return line
+}
+
+// RequestsInLog returns a function that finds requests by their ids in a log, whose lines logLine has made.
+func RequestsInLog(log *keptlog.Log) func(ids []string) map[string]explain.LogLine {
+	return func(ids []string) map[string]explain.LogLine {
+		found := make(map[string]explain.LogLine, len(ids))
+		for id, line := range log.ByField("request_id", ids) {
+			found[id] = explain.LogLine{Method: keptlog.Field(line, "method"), Client: keptlog.Field(line, "client")}
+		}
+		return found
+	}
 }
 
 // resourceID returns the id of the person or group in a request's path, or of the created

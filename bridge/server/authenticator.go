@@ -147,6 +147,18 @@ func (a *Authenticator) RequireBearer(next http.Handler) http.Handler {
 	})
 }
 
+// RequireOperator is RequireBearer for requests of people and their tools: they are no sign that the identity provider
+// comes.
+func (a *Authenticator) RequireOperator(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := a.Verify(r.Context(), httpkit.BearerToken(r)); err != nil {
+			writeSCIMError(w, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // RequireMonitoring calls next for requests with the bearer token or the monitoring token.
 // The bearer token unseals the bridge here as well.
 func (a *Authenticator) RequireMonitoring(next http.Handler) http.Handler {

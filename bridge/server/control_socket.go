@@ -33,6 +33,7 @@ type ControlSocket struct {
 	Status        func() control.Status
 	Journal       *journal.Journal // may be nil
 	Bundles       *bundle.Builder
+	Explain       Explain
 	Log           hclog.Logger
 	// OnReload does what SIGHUP asks for.
 	OnReload func(context.Context, control.Reload) error
@@ -94,6 +95,7 @@ func (s *ControlSocket) serve(l net.Listener, path string, isStandby bool) {
 	mux.HandleFunc("POST "+control.PathReload, s.reload)
 	mux.HandleFunc("POST "+control.PathJournal, s.journal)
 	mux.HandleFunc("GET "+control.PathBundle, s.supportBundle)
+	mux.Handle("POST "+control.PathExplain, s.Explain)
 	mux.HandleFunc("POST "+control.PathTakeOver, s.takeOver)
 	mux.HandleFunc("POST "+control.PathHandOver, s.handOver)
 	server := &http.Server{

@@ -19,10 +19,10 @@ func TestThePathsOfTheBridge(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
-		"/app/", "GET /", "GET /app", "GET /app/holds", "GET /app/log", "GET /app/logs", "GET /app/page.js",
-		"GET /app/people", "GET /app/sign-ins", "GET /app/style.css", "GET /app/support-bundle", "GET /favicon.ico",
-		"GET /health", "GET /metrics", "GET /ping", "GET /ready", "POST /app/holds", "POST /app/people/look",
-		"POST /app/sign-in", "POST /app/sign-out",
+		"/app/", "GET /", "GET /app", "GET /app/explain", "GET /app/holds", "GET /app/log", "GET /app/logs",
+		"GET /app/page.js", "GET /app/people", "GET /app/sign-ins", "GET /app/style.css", "GET /app/support-bundle",
+		"GET /favicon.ico", "GET /health", "GET /metrics", "GET /ping", "GET /ready", "POST /app/holds",
+		"POST /app/people/look", "POST /app/sign-in", "POST /app/sign-out", "POST /explain",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -75,7 +75,8 @@ func TestEveryRouteIsKnownToTheAccessLogAndTheMetrics(t *testing.T) {
 func TestAWrongMethodAtAPathOfTheBridgeIsNotSCIMs(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)
-	for _, path := range []string{"/", "/ping", "/ready", "/health", "/metrics", "/app", "/app/logs", "/favicon.ico"} {
+	for _, path := range []string{"/", "/ping", "/ready", "/health", "/metrics", "/app", "/app/logs", "/explain",
+		"/favicon.ico"} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, f.URL+path, http.NoBody)
 		if err != nil {
 			t.Fatal(err)

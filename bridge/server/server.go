@@ -20,6 +20,7 @@ type Server struct {
 	Authenticator *Authenticator
 	Metrics       *Metrics
 	Page          *page.Page
+	Explain       Explain
 	// AccessLog is completed by the server, with the fields of a line and the answer to a
 	// panic.
 	AccessLog httpkit.AccessLog
@@ -39,7 +40,8 @@ func (s *Server) Handler() http.Handler {
 
 // Routes returns the bridge's own routes.
 func (s *Server) Routes() []Route {
-	return slices.Concat(s.routes(), s.Metrics.routes(s.Authenticator), s.pageRoutes())
+	return slices.Concat(s.routes(), s.Metrics.routes(s.Authenticator), s.Explain.routes(s.Authenticator),
+		s.pageRoutes())
 }
 
 func (s *Server) routes() []Route {

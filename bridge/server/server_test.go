@@ -75,6 +75,7 @@ type face struct {
 	journal       *journal.Journal
 	bundles       *bundle.Builder
 	made          []bool // of each bundle whether it is complete
+	known         knowledge
 	grant         string // what the account has confirmed of the right token
 }
 
@@ -213,6 +214,7 @@ func newFace(t *testing.T) *face {
 	f.kept.Sink(hclog.Info).Accept("scim-bridge", hclog.Info, "a line of the log")
 	httpServer := &server.Server{
 		Checker: checker, Authenticator: f.authenticator, Metrics: metrics,
+		Explain: f.known.explain,
 		Page: &page.Page{
 			Health: checker.Health,
 			Status: func() control.Status {
@@ -228,6 +230,7 @@ func newFace(t *testing.T) *face {
 				page.Components(new(health.History)),
 				page.Bridges(&f.account),
 				page.Facts(),
+				page.Explain(f.known.explain),
 				page.SignIns(&f.account),
 				page.Log(f.kept, f.journal),
 				page.Bundle(f.bundles),

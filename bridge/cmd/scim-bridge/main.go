@@ -32,6 +32,7 @@ type cli struct {
 	Account    accountCommand    `cmd:"" help:"Create, serve and maintain an account."`
 	Completion completionCommand `cmd:"" help:"Print what teaches a shell to complete commands and flags."`
 	Diagnose   diagnoseCommand   `cmd:"" help:"Print the problems in a bridge's log, with remedies."`
+	Explain    explainCommand    `cmd:"" help:"Say why a person or a group is in the account or is not."`
 	Journal    journalCommand    `cmd:"" help:"Show what happened to a bridge on this machine lately."`
 	Help       helpCommand       `cmd:"" help:"Show the help of a command."`
 	Ping       pingCommand       `cmd:"" help:"Check that a bridge or an account service is alive, for health checks."`

@@ -97,6 +97,8 @@ func TestASecretInPlaceOfItsFileIsNeverRepeated(t *testing.T) {
 			{"status", "--url", "http://127.0.0.1:1", "--token-file", row.value},
 			{"simulate", "--idp", "okta", "--url", "http://127.0.0.1:1", "--token-file", row.value},
 			{"session", "inspect", row.value},
+			{"explain", "ann", row.value},
+			{"explain", "ann", "--url", "http://127.0.0.1:1", "--token-file", row.value},
 			{"diagnose", row.value},
 			{"unseal", "DIR", row.value},
 			{"status", "--url", row.value, "--token-file", "none"},

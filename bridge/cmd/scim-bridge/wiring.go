@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/bundle"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/keptlog"
@@ -176,14 +178,16 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Draining:   b.listener.Draining,
 	}
 	metrics.RegisterAuthenticator(b.authenticator)
+	explainer := b.explainer()
 	httpServer := &server.Server{
 		Checker:       b.checker,
 		Authenticator: b.authenticator,
 		Metrics:       metrics,
+		Explain:       explainer.Explain,
 		Page: &page.Page{
 			Health:   b.checker.Health,
 			Status:   b.status,
-			Sections: b.pageSections(),
+			Sections: b.pageSections(explainer),
 			Verify:   b.authenticator.Verify,
 			Pass:     b.verifier.Pass,
 			IsValid:  b.verifier.IsValid,
@@ -208,6 +212,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Status:         b.status,
 		Journal:        b.journal,
 		Bundles:        b.bundles,
+		Explain:        explainer.Explain,
 		Log:            cfg.logger.Named("control"),
 		OnReload:       b.reloadWhenAsked,
 		OnSeal:         b.seal,
@@ -230,7 +235,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 }
 
 // pageSections returns the sections of the status page, in the order of display.
-func (b *runningBridge) pageSections() []page.Section {
+func (b *runningBridge) pageSections(explainer *explain.Explainer) []page.Section {
 	return []page.Section{
 		page.State(),
 		page.Problems(),
@@ -241,9 +246,21 @@ func (b *runningBridge) pageSections() []page.Section {
 		page.Components(&b.history),
 		page.Bridges(b.connector),
 		page.Facts(),
+		page.Explain(explainer.Explain),
 		page.SignIns(b.connector),
 		page.Log(b.cfg.log, b.journal),
 		page.Bundle(b.bundles),
+	}
+}
+
+// explainer returns what explains people and groups, by the account and the journal.
+func (b *runningBridge) explainer() *explain.Explainer {
+	return &explain.Explainer{
+		Account: b.connector,
+		Journal: func(_ context.Context, f journal.Filter) (journal.Page, error) { return b.journal.Read(f) },
+		Log:     server.RequestsInLog(b.cfg.log),
+		Now:     time.Now,
+		DataDir: b.cfg.dataDir,
 	}
 }
 

@@ -149,6 +149,10 @@ var walls = []wall{
 		why: "what happened is written down and shown by others, and the journal knows none of them",
 	},
 	{
+		room: "bridge/explain", may: []string{"bridge", "bridge/internal", "bridge/journal", "bridge/problem"},
+		why: "what is known of a person is explained alike on the page and the command line, whatever the account",
+	},
+	{
 		room: "bridge/health", may: []string{"bridge/problem"}, never: []string{"net/http"},
 		why: "what is wrong is the same for /health, the page, the heartbeat and Terraform",
 	},
@@ -232,7 +236,8 @@ var walls = []wall{
 		why: "which token is right depends neither on HTTP nor on the account system",
 	},
 	{
-		room: "bridge/control", may: []string{"bridge/datadir", "bridge/health", "bridge/journal", "bridge/problem"},
+		room: "bridge/control", may: []string{"bridge/datadir", "bridge/explain", "bridge/health", "bridge/journal",
+			"bridge/problem"},
 		why: "the bridge and the provider speak it, and neither may import the other",
 	},
 	{
@@ -273,13 +278,13 @@ var walls = []wall{
 	},
 	{
 		room: "bridge/server/page",
-		may: []string{"bridge", "bridge/auth", "bridge/bundle", "bridge/control", "bridge/health", "bridge/internal",
+		may: []string{"bridge", "bridge/auth", "bridge/bundle", "bridge/control", "bridge/explain", "bridge/health", "bridge/internal",
 			"bridge/journal", "bridge/problem", "bridge/session"},
 		why: "the page is one of the server's parts, and knows neither the others nor what it shows",
 	},
 	{
 		room: "bridge/server",
-		may: []string{"bridge", "bridge/auth", "bridge/bundle", "bridge/control", "bridge/health", "bridge/internal",
+		may: []string{"bridge", "bridge/auth", "bridge/bundle", "bridge/control", "bridge/explain", "bridge/health", "bridge/internal",
 			"bridge/journal", "bridge/problem", "bridge/server/page", "bridge/session"},
 		why: "the server shows what it is told",
 	},
@@ -290,7 +295,7 @@ var walls = []wall{
 			"bridge/account/signin",
 			"bridge/account/store", "bridge/auth", "bridge/build", "bridge/bundle", "bridge/certificate",
 			"bridge/connector/account",
-			"bridge/control", "bridge/datadir",
+			"bridge/control", "bridge/datadir", "bridge/explain",
 			"bridge/health", "bridge/internal", "bridge/journal", "bridge/problem", "bridge/provision", "bridge/scim",
 			"bridge/server", "bridge/server/page", "bridge/session", "bridge/simulate"},
 		tests: []string{"test/ports"},

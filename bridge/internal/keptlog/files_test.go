@@ -85,6 +85,29 @@ func TestALineOfSeveralLinesStaysWhole(t *testing.T) {
 	}
 }
 
+func TestLinesAreFoundByAField(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "log")
+	before := inFolder(t, folder)
+	logger(before).Info("of the process before", "request_id", "A", "client", "192.0.2.1")
+	if err := before.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l := inFolder(t, folder)
+	logger(l).Info("the first", "request_id", "B", "client", "192.0.2.2")
+	logger(l).Info("the second", "request_id", "B", "client", "192.0.2.3", "note", "with blanks")
+	logger(l).Info("another", "request_id", "BB", "client", "192.0.2.4")
+	logger(l).Info("none", "client", "192.0.2.5")
+	found := l.ByField("request_id", []string{"A", "B", "C", ""})
+	if len(found) != 2 || keptlog.Field(found["A"], "client") != "192.0.2.1" ||
+		keptlog.Field(found["B"], "client") != "192.0.2.3" {
+		t.Errorf("found are %q", found)
+	}
+	if got := keptlog.Field(found["B"], "method"); got != "" {
+		t.Errorf("a field that is not there is %q", got)
+	}
+}
+
 // What appendPlain writes must be what hclog writes, byte by byte: diagnose and people read both.
 func TestLinesAreAsHclogWritesThem(t *testing.T) {
 	t.Parallel()

@@ -69,6 +69,36 @@ func (l *Log) Find(q Query) (f Found) {
 	return f
 }
 
+// ByField returns for each value of a field the newest line that has it, if there is one. A value has no blanks.
+func (l *Log) ByField(key string, values []string) map[string]string {
+	missing := make(map[string]bool, len(values))
+	for _, v := range values {
+		missing[v] = true
+	}
+	found := make(map[string]string, len(values))
+	for line := range l.store.Newest(linestore.Range{}) {
+		if len(missing) == 0 {
+			break
+		}
+		if !bytes.Contains(line.Text, []byte(" "+key+"=")) {
+			continue
+		}
+		text := string(line.Text)
+		if v := Field(text, key); missing[v] {
+			found[v] = text
+			delete(missing, v)
+		}
+	}
+	return found
+}
+
+// Field returns a field of a line, up to the next blank; empty if the line does not have it.
+func Field(line, key string) string {
+	_, value, _ := strings.Cut(line, " "+key+"=")
+	value, _, _ = strings.Cut(value, " ")
+	return value
+}
+
 type matcher struct{ all, any [][]byte }
 
 func (m *matcher) matches(line []byte) bool {

@@ -1,0 +1,735 @@
+package explain
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+// PersonFacts are what is known of one person.
+type PersonFacts struct {
+	Asked string
+	Now   time.Time
+	// Renamed is set if Asked is a userName that the person had before.
+	Renamed bool
+	// Person is what provisioning has, and Member what the account has; nil if there is none, or if it is not known.
+	Person *bridge.Person
+	Member *bridge.Member
+	// AccountAway is why the account could not be asked, as a clause; empty if it could.
+	AccountAway string
+	// MembersHidden is set if the account does not tell who is a member without being provisioned.
+	MembersHidden bool
+	// AllowedDomains are allowed for sign-up, as far as they were asked for.
+	AllowedDomains []string
+	Database       string // the account's --database; empty if it is not known
+	DataDir        string // the bridge's; empty if it is not known
+	// Events are those of the journal about the person, newest first, and JournalSince is how far it goes back.
+	Events       []journal.Event
+	JournalSince time.Time
+	Lookups      *journal.Lookups // may be nil
+	// Log has what the log says of requests, by their ids.
+	Log map[string]LogLine
+}
+
+// A LogLine is what the log has of a request and the journal has not.
+type LogLine struct{ Method, Client string }
+
+// Person explains why a person is in the account or is not.
+func Person(f PersonFacts) Explanation {
+	e := Explanation{Name: f.name(), Requests: requests(f.Events, f.Log, f.groupNames())}
+	if f.Person != nil {
+		e.ID, e.ExternalID, e.Address = f.Person.ID, f.attributes().ExternalID, f.Person.SignInAddress
+	} else if f.Member != nil {
+		e.Address = f.Member.Address
+	}
+	f.tellSaid(&e)
+	switch {
+	case f.AccountAway != "":
+		f.undetermined(&e)
+	case f.Person != nil:
+		f.provisioned(&e)
+	case f.Member != nil:
+		f.unprovisioned(&e)
+	default:
+		f.nobody(&e)
+	}
+	return e
+}
+
+// name is how the texts call the person.
+func (f PersonFacts) name() string {
+	switch {
+	case f.Person != nil:
+		return cmp.Or(f.attributes().UserName, f.Asked)
+	case f.Member != nil:
+		return cmp.Or(f.Member.UserName, f.Member.Address, f.Asked)
+	default:
+		return f.Asked
+	}
+}
+
+// attributes are those of the resource that texts are made of.
+type attributes struct {
+	UserName    string `json:"userName"`
+	ExternalID  string `json:"externalId"`
+	DisplayName string `json:"displayName"`
+}
+
+func (f PersonFacts) attributes() attributes { return attributesOf(f.Person.Attributes) }
+
+func attributesOf(resource json.RawMessage) (a attributes) {
+	_ = json.Unmarshal(resource, &a) // a member of another type is left out
+	return a
+}
+
+func (f PersonFacts) groupNames() map[string]string {
+	names := map[string]string{}
+	if f.Person != nil {
+		for _, g := range f.Person.Groups {
+			names[g.ID] = g.Display
+		}
+	}
+	return names
+}
+
+// tellSaid tells what the identity provider said.
+func (f PersonFacts) tellSaid(e *Explanation) {
+	if p := f.Person; p != nil {
+		if f.Renamed {
+			e.said("It has renamed %s to %s.", f.Asked, f.name())
+		}
+		state := "active"
+		if p.Suspended {
+			state = "inactive (active: false)"
+		}
+		e.said("It is provisioned as %s, SCIM id %s%s, since %s.", state, p.ID, externalID(e.ExternalID),
+			moment(p.Created))
+		if m := f.Member; m != nil && m.WantedAddress != "" {
+			e.said("Its address is to be %s.", m.WantedAddress)
+		}
+		if groups := names(p.Groups); len(groups) > 0 {
+			e.said("It is a member of %s: %s.", count(int64(len(groups)), "group", "groups"), list(groups))
+		} else {
+			e.said("It is a member of no group.")
+		}
+	}
+	switch w, found := f.lastWrite(); {
+	case found && w.Kind == journal.PersonRefused:
+		e.said("Its last request about this person failed at %s: %s.", moment(w.Time), failure(w, f.Log))
+	case found:
+		e.said("Its last request about this person was at %s: %s%s.", moment(w.Time), describe(w, nil), f.request(w))
+	case f.JournalSince.IsZero():
+		e.said("This bridge's journal is empty.")
+	default:
+		e.said("This bridge's journal, which goes back to %s, has no request about this person.",
+			moment(f.JournalSince))
+	}
+	if l := f.Lookups; l != nil && l.Count > 0 {
+		e.said("It read this person %s, last at %s.", count(l.Count, "time", "times"), moment(l.Last))
+	}
+}
+
+func externalID(id string) string {
+	if id == "" {
+		return ""
+	}
+	return ", externalId " + id
+}
+
+func names(references []bridge.Reference) (all []string) {
+	for _, r := range references {
+		all = append(all, cmp.Or(r.Display, r.ID))
+	}
+	return all
+}
+
+// writes are the events of requests to change the person itself, newest first.
+func (f PersonFacts) writes() []journal.Event {
+	return slices.DeleteFunc(slices.Clone(f.Events), func(e journal.Event) bool {
+		switch e.Kind {
+		case journal.PersonCreated, journal.PersonUpdated, journal.PersonDeleted, journal.PersonRefused:
+			return false
+		default:
+			return true
+		}
+	})
+}
+
+func (f PersonFacts) lastWrite() (last journal.Event, found bool) {
+	if writes := f.writes(); len(writes) > 0 {
+		return writes[0], true
+	}
+	return last, false
+}
+
+// command is one of this program for the bridge's machine.
+func command(arguments, dataDir string) string {
+	if dataDir != "" {
+		arguments += " " + problem.QuoteShell(dataDir)
+	}
+	return "`scim-bridge " + arguments + "`"
+}
+
+func solveFirst(dataDir string) string {
+	return "Solve that first: " + command("status --local", dataDir) + " on the bridge's machine, or its status " +
+		"page, says how. Then ask again."
+}
+
+func (f PersonFacts) undetermined(e *Explanation) {
+	e.Verdict = Undetermined
+	last, found := f.lastWrite()
+	switch {
+	case !found:
+		e.Conclusion = sentence("Whether %s is in is not known now: %s.", []any{f.name(), f.AccountAway})
+	case last.Kind == journal.PersonRefused:
+		e.Conclusion = sentence("Whether %s is in is not known now: %s. The identity provider's last request about "+
+			"it failed at %s.", []any{f.name(), f.AccountAway, moment(last.Time)})
+	default:
+		e.Conclusion = sentence("Whether %s is in is not known now: %s. The identity provider's last request about "+
+			"it was at %s: %s.", []any{f.name(), f.AccountAway, moment(last.Time), describe(last, nil)})
+	}
+	e.has("It cannot be asked: %s.", f.AccountAway)
+	e.toDo("%s", solveFirst(f.DataDir))
+}
+
+// provisioned explains a person that the identity provider manages.
+func (f PersonFacts) provisioned(e *Explanation) {
+	p, m := f.Person, f.Member
+	switch {
+	case m != nil && m.SuspensionHeld:
+		f.held(e)
+	case p.Suspended:
+		f.suspended(e)
+	case p.State == bridge.NotInvited:
+		f.notInvited(e)
+	case p.State == bridge.Invited:
+		f.invited(e)
+	case p.State == bridge.Pending:
+		e.conclude(Pending, false, "%s is not in yet: it accepted the invitation%s, and waits for a bridge to "+
+			"confirm it.", f.name(), f.sinceState(" at "))
+		e.awaited("A bridge that is signed in confirms it at its next round, every 5 minutes unless " +
+			"--confirmation-interval says otherwise.")
+		e.toDo("Nothing, if this is recent. Otherwise solve the bridge's problems, which %s and the status page "+
+			"show: a bridge that is not signed in confirms nobody.", command("status --local", f.DataDir))
+	default:
+		e.conclude(Active, true, "%s is in: it is an active member%s%s.", f.name(), f.sinceState(" since "),
+			f.moving())
+	}
+	f.tellMember(e)
+	if !p.Suspended || m != nil && m.SuspensionHeld { // nothing else happens while it is suspended
+		f.tellAddress(e)
+		f.tellRemovals(e)
+	}
+	f.tellRefusal(e)
+}
+
+// sinceState is since when the member is in its state, if that is known.
+func (f PersonFacts) sinceState(preposition string) string {
+	if f.Member == nil || f.Member.StateSince.IsZero() {
+		return ""
+	}
+	return preposition + moment(f.Member.StateSince)
+}
+
+// moving says that the member is to have another address, if it is.
+func (f PersonFacts) moving() string {
+	address := f.Person.PendingAddress
+	if f.Member != nil && f.Member.Change != nil {
+		address = f.Member.Change.Address
+	}
+	if address == "" {
+		return ""
+	}
+	return "; its new address " + address + " is not in force yet"
+}
+
+func (f PersonFacts) invited(e *Explanation) {
+	m := f.Member
+	expired := m != nil && (m.InvitedUntil.IsZero() || !f.Now.Before(m.InvitedUntil))
+	switch {
+	case m == nil:
+		e.conclude(Invited, false, "%s is not in yet: it was invited to %s, and has not accepted.", f.name(),
+			f.Person.SignInAddress)
+	case expired:
+		e.conclude(Invited, false, "%s is not in: it was invited to %s%s and has not accepted, and the link has "+
+			"expired.", f.name(), m.Address, f.sinceState(" at "))
+		e.awaited("Nothing: no link works.")
+		e.toDo("Switch the person off and on again in the identity provider, so that it sends active: false and then " +
+			"active: true: the account then sends a new invitation.")
+		return
+	default:
+		e.conclude(Invited, false, "%s is not in yet: it was invited to %s at %s, and has not accepted.", f.name(),
+			m.Address, moment(m.InvitedAt))
+		e.awaited("The person must open the link in the invitation, which works until %s.", moment(m.InvitedUntil))
+	}
+	e.toDo("Ask the person to look for the mail, also among unwanted ones. The account's outbox has it: %s.",
+		f.outbox(f.Person.SignInAddress))
+}
+
+// outbox is the command that shows the mails to an address.
+func (f PersonFacts) outbox(address string) string {
+	return "`scim-bridge account mail --database " + f.database() + " --json` on the account's machine lists the " +
+		"mails, those to " + address + " among them" + f.placeholder()
+}
+
+func (f PersonFacts) database() string {
+	return problem.QuoteShell(cmp.Or(f.Database, problem.DatabasePlaceholder))
+}
+
+// placeholder says what the placeholder in a command stands for.
+func (f PersonFacts) placeholder() string {
+	if f.Database != "" {
+		return ""
+	}
+	return " (" + problem.DatabasePlaceholder + " is a placeholder for the value of the account service's --database)"
+}
+
+func (f PersonFacts) notInvited(e *Explanation) {
+	if m := f.Member; m != nil && m.AddressTaken {
+		f.addressTaken(e)
+		e.conclude(NotInvited, false, "%s is not in: it was not invited, since another member has the address %s.",
+			f.name(), m.WantedAddress)
+		return
+	}
+	e.conclude(NotInvited, false, "%s is not in: it was not invited, since the identity provider names no e-mail "+
+		"address that could be.", f.name())
+	e.remedy(problem.New(problem.AddressMissing, f.Now, problem.Facts{problem.FactUserName: f.name()}))
+	e.awaited("The identity provider must send an e-mail address.")
+}
+
+// remedy takes what helps from the catalogue.
+func (e *Explanation) remedy(p problem.Problem) {
+	e.toDo("%s", p.Remedy)
+	if p.Terraform != "" {
+		e.Terraform = p.Terraform
+	}
+}
+
+func (f PersonFacts) addressTaken(e *Explanation) {
+	address := f.Member.WantedAddress
+	e.awaited("The identity provider must give this person an address that nobody else has, or the other member "+
+		"another one than %s.", address)
+	e.remedy(problem.New(problem.AddressMissing, f.Now, problem.Facts{
+		problem.FactReason: "address_taken", problem.FactUserName: f.name(), problem.FactEmail: address,
+	}))
+	e.toDo("%s says who has it.", command("explain "+problem.QuoteShell(address), f.DataDir))
+}
+
+// tellMember tells what the account has.
+func (f PersonFacts) tellMember(e *Explanation) {
+	m := f.Member
+	if m == nil {
+		state := strings.ReplaceAll(string(f.Person.State), "_", " ")
+		if f.Person.Suspended {
+			state += ", suspended"
+		}
+		e.has("A member that is %s%s.", state, signsInWith(f.Person.SignInAddress))
+		return
+	}
+	state := strings.ReplaceAll(string(m.State), "_", " ")
+	switch {
+	case m.Suspended:
+		state += ", suspended"
+	case m.SuspensionHeld:
+		state += ", not suspended"
+	}
+	if m.State == bridge.NotInvited {
+		e.has("No member: the person is stored, and not invited.")
+	} else {
+		e.has("A member that is %s%s, since %s.", state, signsInWith(m.Address), moment(m.StateSince))
+	}
+	if m.Role != bridge.RoleMember {
+		e.has("It is %s of the account: provisioning never suspends it, and refuses to with 409.", role(m.Role))
+	}
+	for _, c := range m.Changes[:min(len(m.Changes), maxChanges)] {
+		e.has("%s by %s at %s.", action(c.Action), c.Actor, moment(c.Time))
+	}
+}
+
+// maxChanges is how many changes of the account are told.
+const maxChanges = 3
+
+func signsInWith(address string) string {
+	if address == "" {
+		return ""
+	}
+	return " and signs in with " + address
+}
+
+func role(role string) string {
+	switch role {
+	case bridge.RoleOwner:
+		return "an owner"
+	case bridge.RoleAdministrator:
+		return "an administrator"
+	case bridge.RoleProvisionManager:
+		return "the Provision Manager"
+	default:
+		return "no ordinary member (" + role + ")"
+	}
+}
+
+// action says what an audit event is about.
+func action(name string) string {
+	switch name {
+	case "person.create":
+		return "Created by provisioning, or adopted,"
+	case "person.replace":
+		return "Changed by provisioning"
+	case "person.delete":
+		return "Deleted by provisioning"
+	case "person.confirm":
+		return "Confirmed"
+	case "member.invite":
+		return "Invited by hand"
+	case "member.update":
+		return "Changed by hand"
+	case "member.accept":
+		return "Invitation accepted"
+	case "member.address.confirm":
+		return "New address confirmed"
+	default:
+		return name
+	}
+}
+
+// tellAddress tells of an address that the person is to have and has not.
+func (f PersonFacts) tellAddress(e *Explanation) {
+	m := f.Member
+	if m == nil {
+		if address := f.Person.PendingAddress; address != "" {
+			e.awaited("Its address is to become %s: the person must confirm that, or the domain be allowed for "+
+				"sign-up first.", address)
+		}
+		return
+	}
+	switch c := m.Change; {
+	case c != nil && !c.Sent:
+		e.awaited("Its address is to become %s since %s: no confirmation e-mail is sent, because the domain %s is "+
+			"not allowed for sign-up. It signs in with %s until then.", c.Address, moment(c.Since), c.Domain, m.Address)
+		e.remedy(problem.New(problem.SignupDomainMissing, c.Since, problem.Facts{
+			problem.FactUserName: f.name(), problem.FactDomain: c.Domain,
+		}))
+	case c != nil && !c.Until.IsZero() && !f.Now.Before(c.Until):
+		e.awaited("Its address is to become %s since %s; the person has not confirmed it, and the link has expired. "+
+			"It signs in with %s until then.", c.Address, moment(c.Since), m.Address)
+		e.toDo("Make the identity provider send this person again, any change will do: the confirmation e-mail is " +
+			"then sent again.")
+	case c != nil:
+		e.awaited("Its address is to become %s since %s: the person must open the link in the e-mail that went "+
+			"there, which works until %s. It signs in with %s until then.", c.Address, moment(c.Since), moment(c.Until),
+			m.Address)
+		e.toDo("Ask the person to look for the e-mail at %s. %s.", c.Address, capitalized(f.outbox(c.Address)))
+	case m.AddressTaken && m.State != bridge.NotInvited:
+		e.awaited("Its address is to become %s, which another member has. It signs in with %s.", m.WantedAddress,
+			m.Address)
+		f.addressTaken(e)
+	}
+}
+
+func capitalized(s string) string {
+	if strings.HasPrefix(s, "`") {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// tellRemovals tells which removals from groups are held.
+func (f PersonFacts) tellRemovals(e *Explanation) {
+	if f.Member == nil {
+		return
+	}
+	for _, h := range f.Member.Holds {
+		if !h.Removal {
+			continue
+		}
+		e.has("It is still in the group %s: its removal is held since %s%s.", h.GroupName, moment(h.Since),
+			byRequest(h))
+		if !f.Member.SuspensionHeld {
+			e.awaited("Somebody must approve or cancel the removal from %s.", h.GroupName)
+			e.toDo("%s", f.decide(h.ID))
+		}
+	}
+}
+
+// byRequest says by which request something is held.
+func byRequest(h bridge.Hold) string {
+	var by []string
+	if h.IdP != "" {
+		by = append(by, "the identity provider "+h.IdP)
+	}
+	if h.RequestID != "" {
+		by = append(by, "request "+h.RequestID)
+	}
+	if h.Client != "" {
+		by = append(by, "client "+h.Client)
+	}
+	if len(by) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(by, ", ") + ")"
+}
+
+// decide says how to decide a hold.
+func (f PersonFacts) decide(id string) string {
+	return "Approve or cancel it on the bridge's status page, or on the account's machine: `scim-bridge account " +
+		"holds approve --database " + f.database() + " " + id + "`, or `cancel` instead of " +
+		"`approve`" + f.placeholder() + "."
+}
+
+// hold returns the hold on the suspension.
+func (f PersonFacts) hold() (h bridge.Hold, found bool) {
+	i := slices.IndexFunc(f.Member.Holds, func(h bridge.Hold) bool { return !h.Removal })
+	if i < 0 {
+		return h, false
+	}
+	return f.Member.Holds[i], true
+}
+
+// held explains a member whose suspension, or deletion, is held.
+func (f PersonFacts) held(e *Explanation) {
+	m := f.Member
+	what := "suspension"
+	if m.PersonID == "" {
+		what = "deletion"
+	}
+	h, found := f.hold()
+	since := ""
+	if found {
+		since = " since " + moment(h.Since)
+	}
+	in := m.State == bridge.Active
+	e.conclude(SuspensionHeld, in, "%s %s: the identity provider's %s of it is held%s, because it is beyond the "+
+		"account's suspension_limit.", f.name(), inState(m), what, since)
+	if found {
+		e.has("Its %s is held%s%s.", what, since, byRequest(h))
+	}
+	e.awaited("Somebody must approve or cancel the %s, or the identity provider must take it back.", what)
+	if found {
+		e.toDo("%s", f.decide(h.ID))
+	}
+	if m.PersonID == "" {
+		e.toDo("If it was a mistake, assign the person again in the identity provider: creating it again takes the " +
+			"hold back.")
+	} else {
+		e.toDo("If it was a mistake, correct it in the identity provider: sending active: true takes the hold back.")
+	}
+}
+
+// inState says whether a member that is not suspended is in.
+func inState(m *bridge.Member) string {
+	switch m.State {
+	case bridge.Active:
+		return "is in"
+	case bridge.Pending:
+		return "waits to be confirmed"
+	default:
+		return "is invited"
+	}
+}
+
+// suspended explains a provisioned member that is suspended.
+func (f PersonFacts) suspended(e *Explanation) {
+	by, byHand := f.suspendedBy()
+	e.conclude(Suspended, false, "%s is not in: it is suspended, %s.", f.name(), by)
+	e.awaited("The identity provider must send active: true, or an administrator of the account must reactivate it.")
+	if byHand {
+		e.toDo("Ask the administrator why. To let the person in, reactivate the member in the account, or switch it " +
+			"off and on again in the identity provider, so that it sends active: true.")
+		return
+	}
+	e.toDo("If the person shall be in, switch it on or assign it again in the identity provider, so that it sends " +
+		"active: true. Nothing needs to be done at the bridge.")
+}
+
+// suspendedBy says by whom a member was suspended, and whether that was by hand.
+func (f PersonFacts) suspendedBy() (by string, byHand bool) {
+	var first, before *journal.Event // the first that said inactive, and the last before it that said active
+	for _, w := range f.writes() {
+		if w.Active == nil || w.Kind == journal.PersonRefused {
+			continue
+		}
+		if *w.Active {
+			before = &w
+			break
+		}
+		first = &w
+	}
+	if m := f.Member; m != nil {
+		for _, c := range slices.Backward(m.Changes) { // the oldest first
+			if c.Action != "member.update" || before != nil && c.Time.Before(before.Time) {
+				continue
+			}
+			if first == nil || c.Time.Before(first.Time) {
+				return "in the account by hand, as far as is known: " + c.Actor + " changed the member at " +
+					moment(c.Time), true
+			}
+		}
+	}
+	switch {
+	case first != nil && first.Kind == journal.PersonCreated:
+		return "since the identity provider created it with active: false at " + moment(first.Time) + f.request(*first),
+			false
+	case first != nil:
+		return "since the identity provider sent active: false at " + moment(first.Time) + f.request(*first), false
+	case before != nil:
+		return "since later than " + moment(before.Time) + ", when the identity provider last sent it here as " +
+			"active: by another bridge's request, or in the account by hand", false
+	default:
+		return "by a request that this bridge's journal does not have: an older one, or another bridge's, or in the " +
+			"account by hand", false
+	}
+}
+
+// request names the request of an event, and where it came from if the log has that.
+func (f PersonFacts) request(e journal.Event) string { return request(e, f.Log) }
+
+func request(e journal.Event, log map[string]LogLine) string {
+	switch client := log[e.Request].Client; {
+	case e.Request == "":
+		return ""
+	case client == "":
+		return " (request " + e.Request + ")"
+	default:
+		return " (request " + e.Request + ", from " + client + ")"
+	}
+}
+
+// unprovisioned explains a member that no identity provider manages.
+func (f PersonFacts) unprovisioned(e *Explanation) {
+	m := f.Member
+	f.tellUnprovisioned(e)
+	deletion, deleted := f.deletion()
+	switch {
+	case m.Role != bridge.RoleMember:
+		in := m.State == bridge.Active && !m.Suspended
+		e.conclude(Protected, in, "%s is %s of the account, which provisioning never adopts, changes or suspends.",
+			f.name(), role(m.Role))
+		e.toDo("Nothing, if it shall stay so: remove it from the identity provider's assignment, or its requests go " +
+			"on being refused with 409. To provision it, an administrator of the account must make it an ordinary " +
+			"member first.")
+		return
+	case m.SuspensionHeld:
+		f.held(e)
+		return
+	case m.Suspended && (deleted || m.LastUserName != ""):
+		at := ""
+		if deleted {
+			at = " at " + moment(deletion.Time) + f.request(deletion)
+		}
+		e.conclude(NotProvisioned, false, "%s is not in: the identity provider deleted it%s, and the member is "+
+			"suspended.", f.name(), at)
+		e.toDo("If the person shall be in, assign it again in the identity provider: creating it adopts this member " +
+			"and reactivates it.")
+	case m.Suspended:
+		e.conclude(NotProvisioned, false, "%s is not in: it is a member that was suspended by hand, and is not "+
+			"provisioned.", f.name())
+		e.toDo("Reactivate it in the account, or assign it in the identity provider: creating it adopts this member " +
+			"and reactivates it.")
+	case m.State == bridge.Active:
+		e.conclude(NotProvisioned, true, "%s is in, and not provisioned: no identity provider manages this member.",
+			f.name())
+		e.toDo("To manage it, assign it in the identity provider: creating it with this address adopts the member.")
+	default:
+		how := "invited by hand"
+		if m.SignedUp {
+			how = "it asked for an invitation by the sign-up link"
+		}
+		e.conclude(NotProvisioned, false, "%s is not in yet: %s, and has not accepted. It is not provisioned.",
+			f.name(), how)
+		if !m.InvitedUntil.IsZero() {
+			e.awaited("The person must open the link in the invitation, which works until %s.", moment(m.InvitedUntil))
+		}
+		e.toDo("Ask the person to look for the mail. %s.", capitalized(f.outbox(m.Address)))
+	}
+	f.tellRefusal(e)
+}
+
+func (f PersonFacts) tellUnprovisioned(e *Explanation) {
+	m := f.Member
+	state := strings.ReplaceAll(string(m.State), "_", " ")
+	if m.Suspended {
+		state += ", suspended"
+	}
+	e.has("A member that is %s%s, since %s, and that is not provisioned.", state, signsInWith(m.Address),
+		moment(m.StateSince))
+	for _, c := range m.Changes[:min(len(m.Changes), maxChanges)] {
+		e.has("%s by %s at %s.", action(c.Action), c.Actor, moment(c.Time))
+	}
+}
+
+// deletion returns the latest deletion.
+func (f PersonFacts) deletion() (d journal.Event, found bool) {
+	for _, w := range f.writes() {
+		if w.Kind == journal.PersonDeleted {
+			return w, true
+		}
+	}
+	return d, false
+}
+
+// tellRefusal tells what to do about a refusal if that was the last request.
+func (f PersonFacts) tellRefusal(e *Explanation) {
+	if last, found := f.lastWrite(); found && last.Kind == journal.PersonRefused {
+		e.toDo("%s", afterRefusal(last))
+	}
+}
+
+// nobody explains a name that the account has for nobody.
+func (f PersonFacts) nobody(e *Explanation) {
+	e.has("Nobody that is provisioned has this userName, e-mail address, id or externalId.")
+	if f.MembersHidden {
+		e.has("This account does not tell who is a member without being provisioned.")
+	} else {
+		e.has("No member has it as an address.")
+	}
+	last, found := f.lastWrite()
+	switch {
+	case !found:
+		f.neverSeen(e)
+	case last.Kind == journal.PersonRefused:
+		e.conclude(Refused, false, "%s is not in: the identity provider's last request about it failed at %s, with %s.",
+			f.name(), moment(last.Time), failure(last, f.Log))
+		e.toDo("%s", afterRefusal(last))
+	case last.Kind == journal.PersonDeleted:
+		e.conclude(Deleted, false, "%s is not in: the identity provider deleted it at %s%s.", f.name(),
+			moment(last.Time), f.request(last))
+		e.toDo("If the person shall be in, assign it again in the identity provider. If it is in under another " +
+			"address, ask by that: a SCIM id ends with the deletion.")
+	default:
+		e.conclude(Gone, false, "%s is not in: the identity provider sent it at %s%s, and the account does not have "+
+			"it any more.", f.name(), moment(last.Time), f.request(last))
+		e.toDo("Ask by the person's present userName, if it was renamed. If the account was restored from a backup, " +
+			"make the identity provider send everybody again: restart its provisioning.")
+	}
+}
+
+func (f PersonFacts) neverSeen(e *Explanation) {
+	since := ", and this bridge's journal is empty"
+	if !f.JournalSince.IsZero() {
+		since = " since " + moment(f.JournalSince) + ", when this bridge's journal begins"
+	}
+	e.conclude(NeverSeen, false, "%s is not in: nobody has it, and the identity provider has not sent it%s.", f.name(),
+		since)
+	e.awaited("The identity provider must send the person.")
+	e.toDo("Check in the identity provider that the person is assigned to this application and in the scope of its " +
+		"provisioning, and which userName it sends: the journal finds requests by userName alone.")
+	e.toDo("%s shows whether the identity provider comes at all. If the account has other bridges, ask there, too: "+
+		"each has a journal of its own.", command("journal --kind traffic --since 3h", f.DataDir))
+	if i := strings.LastIndexByte(f.Asked, '@'); i >= 0 && !f.MembersHidden {
+		domain := inputtext.TrimBlanks(f.Asked[i+1:])
+		allowed := "not allowed"
+		if len(f.AllowedDomains) > 0 { // it was the only one asked for
+			allowed = "allowed"
+		}
+		e.has("The domain %s is %s for sign-up. That matters only to people who sign up by the link, or whose "+
+			"address changes: who is provisioned is invited at any domain.", domain, allowed)
+	}
+}

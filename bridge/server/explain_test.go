@@ -1,0 +1,162 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
+)
+
+// knowledge is what explains people.
+type knowledge struct {
+	answer explain.Answer
+	fault  error
+	asked  []explain.Question
+}
+
+func (k *knowledge) explain(_ context.Context, q explain.Question) (explain.Answer, error) {
+	k.asked = append(k.asked, q)
+	return k.answer, k.fault
+}
+
+func ann() explain.Answer {
+	in := true
+	return explain.Answer{Found: []explain.Explanation{{
+		Verdict: explain.Active, In: &in, Conclusion: "<ann> is in.", Name: "<ann>", ID: "id1",
+		Said: []string{"It said <this>."}, Has: []string{"It has that."}, Awaited: []string{"Nothing."},
+		ToDo: []string{"Run `scim-bridge <x>`."}, Terraform: `domain = "<x>"`,
+		Requests: []explain.Request{{
+			Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), What: "created\u202e", Method: "POST", Status: 409,
+			Code: "protected",
+			ID:   "REQ1", Client: "192.0.2.7",
+		}},
+	}}}
+}
+
+func TestWhoMayAskForAnExplanation(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, header, body string
+		fault              error
+		status             int
+		want               string
+	}{
+		{"the bearer token", "Bearer right", `{"person":"ann"}`, nil, http.StatusOK,
+			`"conclusion":"\u003cann\u003e is in."`},
+		{"a wrong token", "Bearer wrong", `{"person":"ann"}`, nil, http.StatusUnauthorized, ""},
+		{"the monitoring token", "Bearer watch", `{"person":"ann"}`, nil, http.StatusUnauthorized, ""},
+		{"no token", "", `{"person":"ann"}`, nil, http.StatusUnauthorized, ""},
+		{"a broken question", "Bearer right", `{"person"`, nil, http.StatusBadRequest, "not the expected JSON"},
+		{"a question that is too long", "Bearer right", `{"person":"` + strings.Repeat("a", 9<<10) + `"}`, nil,
+			http.StatusBadRequest, "not the expected JSON"},
+		{"a question for nobody", "Bearer right", `{}`, &explain.QuestionError{Detail: "ask for a person"},
+			http.StatusBadRequest, "ask for a person"},
+		{"while the account is away", "Bearer right", `{"person":"ann"}`,
+			&bridge.UnavailableError{Detail: "it is away"},
+			http.StatusServiceUnavailable, "it is away"},
+		{"a fault", "Bearer right", `{"person":"ann"}`, errors.New("broken"), http.StatusInternalServerError, "broken"},
+	} {
+		for _, path := range []string{"/explain"} {
+			t.Run(row.name+path, func(t *testing.T) {
+				t.Parallel()
+				f := newFace(t)
+				f.known.answer, f.known.fault = ann(), row.fault
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+path,
+					strings.NewReader(row.body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if row.header != "" {
+					req.Header.Set("Authorization", row.header)
+				}
+				status, body := visitor{t, f, http.DefaultClient}.do(req)
+				want, wantStatus := row.want, row.status
+				if status != wantStatus || !strings.Contains(body, want) {
+					t.Errorf("got %d %s, want %d with %q", status, body, wantStatus, want)
+				}
+				if status == http.StatusUnauthorized && (strings.Contains(body, "ann") || len(f.known.asked) > 0) {
+					t.Errorf("a stranger was told %s", body)
+				}
+			})
+		}
+	}
+}
+
+// An operator's question is no sign that the identity provider comes.
+func TestAQuestionIsNoRequestOfTheIdentityProvider(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+"/explain",
+		strings.NewReader(`{"person":"a"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer right")
+	if status, body := (visitor{t, f, http.DefaultClient}).do(req); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	if at := f.authenticator.LastRequest("current"); !at.IsZero() {
+		t.Errorf("it counts as the identity provider's, at %s", at)
+	}
+}
+
+func TestThePageExplains(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	v := f.visitor(t)
+	f.known.answer = ann()
+	status, body := v.get("/app/explain")
+	if status != http.StatusOK || !strings.Contains(body, `action="/app/explain"`) || len(f.known.asked) > 0 {
+		t.Errorf("the empty form is %d, and asked %v:\n%s", status, f.known.asked, body)
+	}
+	_, body = v.get("/app/explain?kind=person&q=" + url.QueryEscape(`"><script>`))
+	for _, want := range []string{
+		"&lt;ann&gt; is in.", "It said &lt;this&gt;.", "It has that.", "<code>scim-bridge &lt;x&gt;</code>",
+		"domain = &#34;&lt;x&gt;&#34;", "POST 409", "protected", "<code>REQ1</code>", "192.0.2.7", "2026-01-02 " +
+			"03:04:05 UTC",
+		"&#34;&gt;&lt;script&gt;",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%q is missing in\n%s", want, body)
+		}
+	}
+	if strings.Contains(body, "<script") || strings.Contains(body, "\u202e") {
+		t.Errorf("what was typed is markup:\n%s", body)
+	}
+	v.get("/app/explain?kind=group&q=Staff")
+	if last := f.known.asked[len(f.known.asked)-1]; last != (explain.Question{Group: "Staff"}) {
+		t.Errorf("asked was %+v", last)
+	}
+	if _, body := v.get("/app"); !strings.Contains(body, `href="/app/explain"`) {
+		t.Error("the status page does not link it")
+	}
+	for name, fault := range map[string]error{
+		"ask for a person": &explain.QuestionError{Detail: "ask for a person"}, "cannot be answered " +
+			"now": errors.New("secret"),
+	} {
+		f.known.fault = fault
+		if status, body := v.get("/app/explain?q=x"); status == http.StatusOK || !strings.Contains(body, name) ||
+			strings.Contains(body, "secret") {
+			t.Errorf("%v is answered by %d\n%s", fault, status, body)
+		}
+	}
+	if log := f.logText(); strings.Contains(log, "script") || strings.Contains(log, "Staff") {
+		t.Errorf("what was asked is in the log:\n%s", log)
+	}
+}
+
+func TestThePageExplainsNothingToStrangers(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	f.known.answer = ann()
+	_, body, _ := f.get(t, "/app/explain?q=ann", "")
+	if strings.Contains(body, "is in") || len(f.known.asked) > 0 {
+		t.Errorf("a stranger is told\n%s", body)
+	}
+}
