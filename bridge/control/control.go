@@ -42,6 +42,9 @@ const (
 	PathExplain  = "/explain"        // POST an explain.Question: an explain.Answer; also a path of the bridge's own
 )
 
+// PathPreview is a path of the bridge itself: POST an explain.Preview: an explain.PreviewAnswer.
+const PathPreview = "/preview"
+
 // The states of a bridge's connection. They are finer than those of Health, since a
 // deployment must know what it waits for.
 const (

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -21,6 +22,8 @@ type Explainer struct {
 	Journal func(context.Context, journal.Filter) (journal.Page, error)
 	Log     func(requests []string) map[string]LogLine
 	Now     func() time.Time
+	// SignInAddress returns the address that the bridge chooses for a SCIM resource; for previews.
+	SignInAddress func(resource json.RawMessage) string
 	// DataDir is the bridge's data folder, for commands on its machine; empty if it is not known.
 	DataDir string
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
-// signInAddress returns a person's sign-in address: the userName if it is an e-mail address,
+// SignInAddress returns a person's sign-in address: the userName if it is an e-mail address,
 // else the primary, else the work, else the first of the e-mail addresses. It is empty if
 // there is none.
-func signInAddress(attributes json.RawMessage) string {
+func SignInAddress(attributes json.RawMessage) string {
 	var person struct {
 		UserName string `json:"userName"`
 		Emails   []struct {

@@ -36,7 +36,7 @@ func TestSignInAddress(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			if got := signInAddress(json.RawMessage(row.attributes)); got != row.want {
+			if got := SignInAddress(json.RawMessage(row.attributes)); got != row.want {
 				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})

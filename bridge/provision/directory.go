@@ -36,7 +36,7 @@ func (d Directory) notice(p bridge.Person, err error) (bridge.Person, error) {
 
 func withAddress(in bridge.PersonInput) bridge.PersonInput {
 	if in.SignInAddress == "" {
-		in.SignInAddress = signInAddress(in.Attributes)
+		in.SignInAddress = SignInAddress(in.Attributes)
 	}
 	return in
 }

@@ -17,9 +17,18 @@ import (
 // body: names are personal, and paths are logged.
 type Explain func(context.Context, explain.Question) (explain.Answer, error)
 
+// A Preview answers what creating some people would do; as a handler, like an Explain.
+type Preview func(context.Context, explain.Preview) (explain.PreviewAnswer, error)
+
 func (x Explain) routes(a *Authenticator) []Route {
 	return []Route{{
 		Name: "explain", Method: http.MethodPost, Path: control.PathExplain, Handler: a.RequireOperator(x),
+	}}
+}
+
+func (x Preview) routes(a *Authenticator) []Route {
+	return []Route{{
+		Name: "preview", Method: http.MethodPost, Path: control.PathPreview, Handler: a.RequireOperator(x),
 	}}
 }
 
@@ -27,9 +36,12 @@ const (
 	// explainTimeout is how long an answer may take, that of the account included.
 	explainTimeout = 45 * time.Second
 	maxQuestion    = 8 << 10
+	maxPreview     = 4 << 20
 )
 
 func (x Explain) ServeHTTP(w http.ResponseWriter, r *http.Request) { answer(w, r, maxQuestion, x) }
+
+func (x Preview) ServeHTTP(w http.ResponseWriter, r *http.Request) { answer(w, r, maxPreview, x) }
 
 // answer reads a question and writes what is known.
 func answer[Q, A any](w http.ResponseWriter, r *http.Request, limit int64, ask func(context.Context, Q) (A, error)) {

@@ -22,7 +22,7 @@ func TestThePathsOfTheBridge(t *testing.T) {
 		"/app/", "GET /", "GET /app", "GET /app/explain", "GET /app/holds", "GET /app/log", "GET /app/logs",
 		"GET /app/page.js", "GET /app/people", "GET /app/sign-ins", "GET /app/style.css", "GET /app/support-bundle",
 		"GET /favicon.ico", "GET /health", "GET /metrics", "GET /ping", "GET /ready", "POST /app/holds",
-		"POST /app/people/look", "POST /app/sign-in", "POST /app/sign-out", "POST /explain",
+		"POST /app/people/look", "POST /app/sign-in", "POST /app/sign-out", "POST /explain", "POST /preview",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -76,6 +76,7 @@ func TestAWrongMethodAtAPathOfTheBridgeIsNotSCIMs(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)
 	for _, path := range []string{"/", "/ping", "/ready", "/health", "/metrics", "/app", "/app/logs", "/explain",
+		"/preview",
 		"/favicon.ico"} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, f.URL+path, http.NoBody)
 		if err != nil {

@@ -21,6 +21,7 @@ type Server struct {
 	Metrics       *Metrics
 	Page          *page.Page
 	Explain       Explain
+	Preview       Preview
 	// AccessLog is completed by the server, with the fields of a line and the answer to a
 	// panic.
 	AccessLog httpkit.AccessLog
@@ -41,7 +42,7 @@ func (s *Server) Handler() http.Handler {
 // Routes returns the bridge's own routes.
 func (s *Server) Routes() []Route {
 	return slices.Concat(s.routes(), s.Metrics.routes(s.Authenticator), s.Explain.routes(s.Authenticator),
-		s.pageRoutes())
+		s.Preview.routes(s.Authenticator), s.pageRoutes())
 }
 
 func (s *Server) routes() []Route {

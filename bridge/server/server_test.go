@@ -214,7 +214,7 @@ func newFace(t *testing.T) *face {
 	f.kept.Sink(hclog.Info).Accept("scim-bridge", hclog.Info, "a line of the log")
 	httpServer := &server.Server{
 		Checker: checker, Authenticator: f.authenticator, Metrics: metrics,
-		Explain: f.known.explain,
+		Explain: f.known.explain, Preview: f.known.preview,
 		Page: &page.Page{
 			Health: checker.Health,
 			Status: func() control.Status {

@@ -22,6 +22,9 @@ type simulateCommand struct {
 	Groups      int    `default:"0" help:"Groups to put them in; google provisions no groups."`
 	Domain      string `default:"example.com" help:"Domain of the generated e-mail addresses."`
 	SwitchOff   bool   `help:"In the end, switch off or delete all people, to see what the account holds."`
+	DryRun      bool   `help:"Only look: print what a first synchronisation would do with the people and groups."`
+	PeopleFile  string `placeholder:"FILE" help:"With --dry-run: people in a CSV file instead of generated ones."`
+	JSON        bool   `help:"With --dry-run: print one JSON document."`
 	Concurrency int    `default:"8" help:"Concurrent requests, 1 to 256; real providers send a few."`
 }
 
@@ -45,10 +48,17 @@ are the same.
 The company is not deleted. The same numbers generate the same company, so that a second run finds the people
 of the first; another --domain generates another. The first group holds everyone, each other one a department.
 
+With --dry-run nothing is changed: people and groups are looked up the way this provider does, and the bridge is asked
+what creating the others would do. A table shows whom a first synchronisation would adopt, invite, suspend or
+reactivate, who would be stored without an invitation or refused, and what would become of the groups. --people-file is
+a CSV file with the column userName, and if wanted givenName, familyName, active (true or false) and groups (separated
+by semicolons): so real people of a directory can be looked up. It exits 0 whatever would be done.
+
 After 429 and 503 the request is repeated as Retry-After says, for at most 30 seconds. Exit 0 if every answer
 was right, 1 if not: the table shows the phase, and the first faults are listed below it.
 
   scim-bridge simulate --idp okta --url http://127.0.0.1:3002 --token-file bearer-token
+  scim-bridge simulate --idp okta --dry-run --people-file people.csv --url https://scim.example.com --token-file token
   scim-bridge simulate --idp entra --people 100000 --groups 100 --concurrency 32 ...`
 }
 
@@ -79,8 +89,11 @@ func (s *simulateCommand) Run(ctx context.Context, c *console) error {
 	if s.Concurrency < 1 {
 		return &exit{exitUsage, fmt.Errorf("--concurrency %d is out of range; choose 1 to 256", s.Concurrency)}
 	}
-	if err := simulation.Validate(); err != nil {
+	if err := errors.Join(s.checkDryRun(), simulation.Validate()); err != nil {
 		return &exit{exitUsage, err}
+	}
+	if s.DryRun {
+		return s.dryRun(ctx, c, simulation, token.Reveal())
 	}
 	if err := simulation.Player.Reach(ctx); err != nil {
 		return err

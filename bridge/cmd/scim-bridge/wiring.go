@@ -184,6 +184,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Authenticator: b.authenticator,
 		Metrics:       metrics,
 		Explain:       explainer.Explain,
+		Preview:       explainer.Preview,
 		Page: &page.Page{
 			Health:   b.checker.Health,
 			Status:   b.status,
@@ -260,7 +261,9 @@ func (b *runningBridge) explainer() *explain.Explainer {
 		Journal: func(_ context.Context, f journal.Filter) (journal.Page, error) { return b.journal.Read(f) },
 		Log:     server.RequestsInLog(b.cfg.log),
 		Now:     time.Now,
-		DataDir: b.cfg.dataDir,
+
+		SignInAddress: provision.SignInAddress,
+		DataDir:       b.cfg.dataDir,
 	}
 }
 
