@@ -21,8 +21,9 @@ func TestThePathsOfTheBridge(t *testing.T) {
 	want := []string{
 		"/app/", "GET /", "GET /app", "GET /app/explain", "GET /app/holds", "GET /app/log", "GET /app/logs",
 		"GET /app/page.js", "GET /app/people", "GET /app/sign-ins", "GET /app/style.css", "GET /app/support-bundle",
-		"GET /favicon.ico", "GET /health", "GET /metrics", "GET /ping", "GET /ready", "POST /app/holds",
-		"POST /app/people/look", "POST /app/sign-in", "POST /app/sign-out", "POST /explain", "POST /preview",
+		"GET /favicon.ico", "GET /health", "GET /metrics", "GET /ping", "GET /ready", "POST /app/explain",
+		"POST /app/holds", "POST /app/people/look", "POST /app/sign-in", "POST /app/sign-out", "POST /explain",
+		"POST /preview",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

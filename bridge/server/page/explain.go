@@ -7,17 +7,28 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 // Explain answers why a person or a group is in the account or is not, on a page of its own.
 func Explain(ask func(context.Context, explain.Question) (explain.Answer, error)) Section {
 	return Section{
 		Links: []Link{{Path: explainPath, Text: "Explain"}},
-		Actions: []Action{{http.MethodGet, explainPath, func(v *Visit) {
-			code, p := askFor(v, ask)
-			v.ShowAnswer(code, "explain", "Why is somebody in, or not?", p)
-		}}},
+		Actions: []Action{
+			{http.MethodGet, explainPath, func(v *Visit) { showExplained(v, http.StatusOK, explainPage{Now: v.Now}) }},
+			// A question is a form: names are personal, and addresses are kept by browsers and logged by proxies.
+			{http.MethodPost, explainPath, func(v *Visit) {
+				code, p := askFor(v, ask)
+				showExplained(v, code, p)
+			}},
+		},
 	}
+}
+
+func showExplained(v *Visit, code int, p explainPage) {
+	v.ShowAnswer(code, "explain", "Why is somebody in, or not?", p)
 }
 
 const explainPath = "/app/explain"
@@ -32,9 +43,19 @@ type explainPage struct {
 }
 
 func askFor(v *Visit, ask func(context.Context, explain.Question) (explain.Answer, error)) (int, explainPage) {
-	p := explainPage{Now: v.Now, Asked: v.searchText("q"), Group: v.Query("kind") == "group"}
+	p := explainPage{Now: v.Now}
+	if err := httpkit.ParseForm(v.Writer, v.Request, 8<<10); err != nil {
+		p.Notice = "The form could not be read."
+		return http.StatusBadRequest, p
+	}
+	p.Asked = inputtext.Truncate(inputtext.TrimBlanks(v.Request.PostFormValue("q")), maxSearch)
+	p.Group = v.Request.PostFormValue("kind") == "group"
 	if p.Asked == "" {
 		return http.StatusOK, p
+	}
+	if _, sealed := session.Sealed(p.Asked); sealed || session.Scrub(p.Asked) != p.Asked {
+		p.Asked, p.Notice = "", "What was typed is a secret instead of a name, and was not looked for."
+		return http.StatusBadRequest, p
 	}
 	q := explain.Question{Person: p.Asked}
 	if p.Group {

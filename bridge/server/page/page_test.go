@@ -106,10 +106,11 @@ func TestEveryTemplateIsASectionsOrAPages(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{
 		"frame": true, "overview": true, "sign_in": true, "people": true, "log": true, "sign_ins": true,
+		"explain": true,
 	}
 	for _, s := range []Section{
 		State(), Problems(), Holds(nil), Overlap(), IdentityProvider(nil, nil, nil), Waiting(nil, nil), Components(nil),
-		Bridges(nil), Facts(), SignIns(nil), Log(nil, nil),
+		Bridges(nil), Facts(), Explain(nil), SignIns(nil), Log(nil, nil),
 	} {
 		if s.Data != nil && templates.Lookup(s.Name+".html") == nil {
 			t.Errorf("the section %q has no template", s.Name)
