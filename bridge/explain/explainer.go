@@ -18,8 +18,8 @@ type Explainer struct {
 	// Account is nil if it cannot be asked; then Away says why, as a clause.
 	Account Account
 	Away    string
-	// Journal reads the journal. Log may be nil.
-	Journal func(context.Context, journal.Filter) (journal.Page, error)
+	// Journal searches the journal. Log may be nil.
+	Journal func(context.Context, journal.Search) (journal.Found, error)
 	Log     func(requests []string) map[string]LogLine
 	Now     func() time.Time
 	// SignInAddress returns the address that the bridge chooses for a SCIM resource; for previews.
@@ -43,7 +43,7 @@ const (
 	maxFound = 10
 	// accountTimeout is how long the account may take: what the journal knows is told then.
 	accountTimeout = 15 * time.Second
-	// eventsRead is how many events of one person or group are looked at, and eventsLogged of how many the log is.
+	// eventsRead is how many events are looked at for each person or group, and eventsLogged of how many the log is.
 	eventsRead   = 300
 	eventsLogged = 50
 )
@@ -78,12 +78,15 @@ func (x *Explainer) person(ctx context.Context, asked string) (Answer, error) {
 	if len(found.facts) == 0 {
 		found.facts = []PersonFacts{{}}
 	}
-	for _, f := range found.facts {
+	for i := range found.facts {
+		f := &found.facts[i]
 		f.Asked, f.Now, f.AccountAway, f.MembersHidden = asked, a.Time, found.away, found.hidden
 		f.AllowedDomains, f.Database, f.DataDir = found.members.AllowedDomains, found.members.Database, x.DataDir
-		if err := x.addEvents(ctx, &f); err != nil {
-			return a, err
-		}
+	}
+	if err := x.addEvents(ctx, found.facts); err != nil {
+		return a, err
+	}
+	for _, f := range found.facts {
 		a.JournalSince = f.JournalSince
 		a.Found = append(a.Found, Person(f))
 	}
@@ -125,14 +128,14 @@ func (x *Explainer) find(ctx context.Context, asked string) (found people, err e
 
 // renamed finds those who had the name as their userName before, by the journal.
 func (x *Explainer) renamed(ctx context.Context, asked string, found people) (people, error) {
-	page, err := x.Journal(ctx, journal.Filter{Person: asked, Limit: eventsRead})
+	known, err := x.Journal(ctx, journal.Search{Names: []string{asked}})
 	if err != nil {
 		return found, err
 	}
 	var persons []bridge.Person
 	tried := map[string]bool{"": true}
-	for _, e := range page.Events {
-		if tried[e.Person] || e.Subject == "" || e.Kind == journal.PersonRefused || len(tried) > maxFound {
+	for _, e := range known.Events {
+		if !gaveName(e) || !known.Named(e, asked) || tried[e.Person] || len(tried) > maxFound {
 			continue
 		}
 		tried[e.Person] = true
@@ -246,58 +249,35 @@ func (x *Explainer) withMembers(ctx context.Context, asked string, persons []bri
 	return found, nil
 }
 
-// addEvents adds what the journal has: of the id, and of those who had the userName.
-func (x *Explainer) addEvents(ctx context.Context, f *PersonFacts) error {
-	var names []string
-	switch {
-	case f.Person != nil:
-		names = []string{f.Person.ID, f.name()}
-	case f.Member != nil:
-		names = []string{f.Asked, f.Member.LastUserName, f.Member.Address}
-	default:
-		names = []string{f.Asked}
+// addEvents adds what the journal has, of all of them at once.
+func (x *Explainer) addEvents(ctx context.Context, facts []PersonFacts) error {
+	q := journal.Search{Limit: eventsRead * len(facts)}
+	for _, f := range facts {
+		q.IDs, q.Names = append(q.IDs, f.id()), append(q.Names, f.journalNames()...)
 	}
-	var err error
-	f.Events, f.JournalSince, f.Lookups, err = x.events(ctx, names, func(name string) journal.Filter {
-		return journal.Filter{Person: name}
+	found, err := x.Journal(ctx, q)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, accountTimeout)
+	defer cancel()
+	others := x.others(found, q, func(e journal.Event) string { return e.Person }, func(id string) error {
+		if facts[0].AccountAway != "" {
+			return errNotAsked
+		}
+		_, err := x.Account.Person(ctx, id)
+		return err
 	})
-	f.Log = x.log(f.Events)
-	return err
-}
-
-// events reads what the journal has under some names, newest first.
-func (x *Explainer) events(ctx context.Context, names []string, filter func(string) journal.Filter) (
-	all []journal.Event, since time.Time, lookups *journal.Lookups, err error,
-) {
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
-		if name == "" {
-			continue
+	for i := range facts {
+		f := &facts[i]
+		f.JournalSince = found.Oldest
+		if l, read := found.Lookups[f.id()]; read && f.id() != "" {
+			f.Lookups = &l
 		}
-		f := filter(name)
-		f.Limit = eventsRead
-		page, err := x.Journal(ctx, f)
-		if err != nil {
-			return nil, since, nil, err
-		}
-		since = page.Oldest
-		if page.Lookups != nil {
-			lookups = page.Lookups
-		}
-		for _, e := range page.Events {
-			if !slices.ContainsFunc(all, func(known journal.Event) bool { return same(known, e) }) {
-				all = append(all, e)
-			}
-		}
+		f.Events = about(found, f.id(), f.journalNames(), others, func(e journal.Event) string { return e.Person })
+		f.Log = x.log(f.Events)
 	}
-	slices.SortStableFunc(all, func(a, b journal.Event) int { return b.Time.Compare(a.Time) })
-	return all, since, lookups, nil
-}
-
-// same reports whether two events are one that was found under two names.
-func same(a, b journal.Event) bool {
-	return a.Time.Equal(b.Time) && a.Kind == b.Kind && a.Request == b.Request && a.Person == b.Person &&
-		a.Group == b.Group
+	return nil
 }
 
 // log returns what the log has of the latest requests.
@@ -323,24 +303,47 @@ func (x *Explainer) group(ctx context.Context, asked string) (Answer, error) {
 	if len(groups) == 0 {
 		groups = []GroupFacts{{}}
 	}
-	for _, f := range groups {
+	for i := range groups {
+		f := &groups[i]
 		f.Asked, f.Now, f.AccountAway, f.DataDir = asked, a.Time, away, x.DataDir
-		names := []string{asked}
-		if f.Group != nil {
-			names = append(names, f.Group.ID)
-		}
-		f.Events, f.JournalSince, _, err = x.events(ctx, names, func(name string) journal.Filter {
-			return journal.Filter{Group: name}
-		})
-		if err != nil {
-			return a, err
-		}
-		f.Log = x.log(f.Events)
+	}
+	if err := x.addGroupEvents(ctx, groups); err != nil {
+		return a, err
+	}
+	for _, f := range groups {
 		a.JournalSince = f.JournalSince
 		a.Found = append(a.Found, Group(f))
 	}
 	a.tellUnknown(away, false)
 	return a, nil
+}
+
+// addGroupEvents is addEvents for groups.
+func (x *Explainer) addGroupEvents(ctx context.Context, groups []GroupFacts) error {
+	q := journal.Search{Groups: true, Limit: eventsRead * len(groups)}
+	for _, f := range groups {
+		q.IDs, q.Names = append(q.IDs, f.id()), append(q.Names, f.journalNames()...)
+	}
+	found, err := x.Journal(ctx, q)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, accountTimeout)
+	defer cancel()
+	others := x.others(found, q, func(e journal.Event) string { return e.Group }, func(id string) error {
+		if groups[0].AccountAway != "" {
+			return errNotAsked
+		}
+		_, err := x.Account.Group(ctx, id, false)
+		return err
+	})
+	for i := range groups {
+		f := &groups[i]
+		f.JournalSince = found.Oldest
+		f.Events = about(found, f.id(), f.journalNames(), others, func(e journal.Event) string { return e.Group })
+		f.Log = x.log(f.Events)
+	}
+	return nil
 }
 
 // groups are those under a name, with their held removals.

@@ -17,14 +17,15 @@ import (
 
 // fakeAccount has people by the names that find them.
 type fakeAccount struct {
-	people map[string][]bridge.Person // by "attribute=value"
-	ids    map[string]bridge.Person
-	found  bridge.MembersFound
-	err    error // of everything
-	lookUp error // of the lookup
-	groups map[string][]bridge.Group
-	holds  []bridge.Hold
-	size   int64
+	people   map[string][]bridge.Person // by "attribute=value"
+	ids      map[string]bridge.Person
+	found    bridge.MembersFound
+	err      error // of everything
+	lookUp   error // of the lookup
+	groups   map[string][]bridge.Group
+	groupIDs map[string]bridge.Group
+	holds    []bridge.Hold
+	size     int64
 }
 
 func (a *fakeAccount) Person(_ context.Context, id string) (bridge.Person, error) {
@@ -49,7 +50,10 @@ func (a *fakeAccount) SearchPeople(_ context.Context, q bridge.Query) (bridge.Pa
 	return bridge.Page[bridge.Person]{Total: int64(len(items)), Items: items[:min(len(items), q.Limit)]}, a.err
 }
 
-func (a *fakeAccount) Group(context.Context, string, bool) (bridge.Group, error) {
+func (a *fakeAccount) Group(_ context.Context, id string, _ bool) (bridge.Group, error) {
+	if g, there := a.groupIDs[id]; there {
+		return g, a.err
+	}
 	return bridge.Group{}, &bridge.Error{Code: bridge.NotFound}
 }
 
@@ -77,25 +81,163 @@ func named(id, userName string) bridge.Person {
 	return bridge.Person{ID: id, State: bridge.Active, Attributes: text, Created: at(1)}
 }
 
-func explainer(a explain.Account, events ...journal.Event) *explain.Explainer {
-	return &explain.Explainer{
-		Account: a, Now: func() time.Time { return now },
-		Journal: func(_ context.Context, f journal.Filter) (p journal.Page, err error) {
-			p.Oldest = at(0)
-			for _, e := range events {
-				if f.Person == e.Person || f.Group == e.Group && f.Group != "" || f.Person == "ann@example.com" {
-					p.Events = append(p.Events, e)
-				}
+// explainer has a real journal with events. An event's Subject is a name here: a userName, or a group's.
+func explainer(t *testing.T, a explain.Account, events ...journal.Event) *explain.Explainer {
+	t.Helper()
+	clock := at(0)
+	j := journal.Open(journal.Config{DataDir: t.TempDir(), Now: func() time.Time { return clock }})
+	t.Cleanup(j.Close)
+	slices.SortStableFunc(events, func(a, b journal.Event) int { return a.Time.Compare(b.Time) })
+	j.Append(journal.Event{Kind: journal.Started})
+	for _, e := range events {
+		clock = e.Time
+		switch name := e.Subject; {
+		case name != "" && strings.HasPrefix(string(e.Kind), "group"):
+			e.Subject = j.Group(name)
+		case name != "":
+			e.Subject = j.Person(name)
+		}
+		j.Append(e)
+	}
+	clock = now
+	return &explain.Explainer{Account: a, Now: func() time.Time { return now }, Journal: j.Search}
+}
+
+const (
+	bobID  = "bbbbbbbbbbbbbbbbbbbbbbbbbb"
+	goneID = "gggggggggggggggggggggggggg"
+)
+
+func subject(name string) func(*journal.Event) { return func(e *journal.Event) { e.Subject = name } }
+
+// of makes an event of a person under a name.
+func of(id, name string) func(*journal.Event) {
+	return func(e *journal.Event) { e.Person, e.Subject = id, name }
+}
+
+// refusal makes an event of a request that failed with 409.
+func refusal(method, id, name string) func(*journal.Event) {
+	return func(e *journal.Event) {
+		e.Method, e.Status, e.Code, e.Person, e.Subject = method, 409, "user_name_taken", id, name
+	}
+}
+
+// What was asked of another person is never this person's, whatever names the two have had.
+func TestEventsOfOthersAreNotToldOfAPerson(t *testing.T) {
+	t.Parallel()
+	const name = "john@example.com"
+	john := named(annID, name)
+	for _, row := range []struct {
+		name   string
+		events []journal.Event
+		there  []bridge.Person // beside john
+		want   []int           // hours of the requests that are told
+	}{
+		{"somebody had the userName before and goes on under another", []journal.Event{
+			write(1, journal.PersonCreated, of(bobID, name)), write(2, journal.PersonUpdated, of(bobID, "john.old")),
+			write(3, journal.PersonCreated, subject(name)),
+			write(4, journal.PersonUpdated, func(e *journal.Event) { of(bobID, "john.old")(e); inactive(e) }),
+			write(5, journal.PersonUpdated, of(bobID, "")),
+		}, []bridge.Person{named(bobID, "john.old")}, []int{3}},
+		{"somebody was refused the userName", []journal.Event{
+			write(1, journal.PersonCreated, subject(name)), write(2, journal.PersonCreated, of(bobID, "eliza")),
+			write(3, journal.PersonRefused, refusal("PATCH", bobID, name)),
+		}, []bridge.Person{named(bobID, "eliza")}, []int{1}},
+		{"somebody who was refused the userName was deleted", []journal.Event{
+			write(1, journal.PersonCreated, subject(name)), write(2, journal.PersonCreated, of(goneID, "eliza")),
+			write(3, journal.PersonRefused, refusal("PATCH", goneID, name)),
+			write(4, journal.PersonDeleted, of(goneID, "")),
+		}, nil, []int{1}},
+		{"its creation was refused, and it was created then", []journal.Event{
+			write(1, journal.PersonRefused, refusal("POST", "", name)), write(3, journal.PersonCreated, subject(name)),
+		}, nil, []int{3, 1}},
+		{"it was deleted and created again", []journal.Event{
+			write(1, journal.PersonCreated, of(goneID, name)), write(2, journal.PersonDeleted, of(goneID, "")),
+			write(3, journal.PersonCreated, subject(name)),
+		}, nil, []int{3, 2, 1}},
+		{"somebody had the userName, got another, and was deleted", []journal.Event{
+			write(1, journal.PersonCreated, of(goneID, name)), write(2, journal.PersonUpdated, of(goneID, "john.old")),
+			write(3, journal.PersonDeleted, of(goneID, "")), write(4, journal.PersonCreated, subject(name)),
+		}, nil, []int{4, 1}},
+		{"it had another userName before", []journal.Event{
+			write(1, journal.PersonCreated, subject("j")), write(2, journal.PersonUpdated, subject(name)),
+		}, nil, []int{2, 1}},
+		{"an id of nobody was used with its userName", []journal.Event{
+			write(1, journal.PersonCreated, subject(name)),
+			write(2, journal.PersonRefused, refusal("PUT", goneID, name)),
+		}, nil, []int{2, 1}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			a := &fakeAccount{people: map[string][]bridge.Person{"userName=" + name: {john}},
+				ids: map[string]bridge.Person{annID: john}}
+			for _, p := range row.there {
+				a.ids[p.ID] = p
 			}
-			return p, nil
-		},
+			answer, err := explainer(t, a, row.events...).Explain(t.Context(), explain.Question{Person: name})
+			if err != nil || len(answer.Found) != 1 {
+				t.Fatalf("the answer is %+v, %v", answer, err)
+			}
+			var got []int
+			for _, r := range answer.Found[0].Requests {
+				got = append(got, r.Time.Hour())
+			}
+			if !slices.Equal(got, row.want) {
+				t.Errorf("the requests of %v are told, want %v", got, row.want)
+			}
+		})
+	}
+}
+
+// A name that somebody was refused is nobody's, and not that one's earlier one.
+func TestARefusedNameFindsNobody(t *testing.T) {
+	t.Parallel()
+	a := &fakeAccount{ids: map[string]bridge.Person{bobID: named(bobID, "eliza")}}
+	answer, err := explainer(t, a, write(2, journal.PersonCreated, of(bobID, "eliza")),
+		write(3, journal.PersonRefused, refusal("PATCH", bobID, "ann"))).
+		Explain(t.Context(), explain.Question{Person: "ann"})
+	if err != nil || len(answer.Found) != 1 || answer.Found[0].Verdict != explain.NeverSeen {
+		t.Errorf("the answer is %+v, %v", answer, err)
+	}
+}
+
+// Two who are found under one name have their own requests each.
+func TestEachOfSeveralHasItsOwnEvents(t *testing.T) {
+	t.Parallel()
+	ann, bob := named(annID, "ann"), named(bobID, "bob")
+	a := &fakeAccount{people: map[string][]bridge.Person{"value=both": {ann, bob}},
+		ids: map[string]bridge.Person{annID: ann, bobID: bob}}
+	answer, err := explainer(t, a, write(2, journal.PersonCreated, subject("ann")),
+		write(3, journal.PersonCreated, of(bobID, "bob")), write(4, journal.PersonUpdated, of(bobID, "bob"))).
+		Explain(t.Context(), explain.Question{Person: "both"})
+	if err != nil || len(answer.Found) != 2 || len(answer.Found[0].Requests) != 1 ||
+		len(answer.Found[1].Requests) != 2 {
+		t.Errorf("the answer is %+v, %v", answer, err)
+	}
+}
+
+// A group that was renamed is not explained by the requests of the one that has its name now, nor the other way round.
+func TestEventsOfOthersAreNotToldOfAGroup(t *testing.T) {
+	t.Parallel()
+	staff := bridge.Group{ID: annID, Attributes: json.RawMessage(`{"displayName":"Staff"}`), Created: at(1)}
+	event := func(hour int, kind journal.Kind, id, name string) journal.Event {
+		return journal.Event{Time: at(hour), Kind: kind, Group: id, Subject: name, Request: requestID}
+	}
+	a := &fakeAccount{groups: map[string][]bridge.Group{"displayName=Staff": {staff}},
+		groupIDs: map[string]bridge.Group{bobID: {ID: bobID}}}
+	answer, err := explainer(t, a, event(1, journal.GroupCreated, bobID, "Staff"),
+		event(2, journal.GroupUpdated, bobID, "Former staff"), event(3, journal.GroupCreated, annID, "Staff"),
+		event(4, journal.GroupUpdated, bobID, "")).Explain(t.Context(), explain.Question{Group: "Staff"})
+	if err != nil || len(answer.Found) != 1 || len(answer.Found[0].Requests) != 1 ||
+		!answer.Found[0].Requests[0].Time.Equal(at(3)) {
+		t.Errorf("the answer is %+v, %v", answer, err)
 	}
 }
 
 // Whatever of a person is asked for, the person is found once.
 func TestAPersonIsFoundUnderEachOfItsNames(t *testing.T) {
 	t.Parallel()
-	ann, bob := named(annID, "ann@example.com"), named("bob", "bob")
+	ann, bob := named(annID, "ann@example.com"), named(bobID, "bob")
 	a := &fakeAccount{
 		people: map[string][]bridge.Person{
 			"userName=ann@example.com": {ann}, "value=ann@example.com": {ann}, "externalId=00u1": {ann},
@@ -114,12 +256,12 @@ func TestAPersonIsFoundUnderEachOfItsNames(t *testing.T) {
 		{"its id", annID, []string{annID}},
 		{"its id in upper case", strings.ToUpper(annID), []string{annID}},
 		{"its externalId", "00u1", []string{annID}},
-		{"a name of two", "both", []string{annID, "bob"}},
+		{"a name of two", "both", []string{annID, bobID}},
 		{"an address that the account alone knows", "old@example.com", []string{annID}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			answer, err := explainer(a).Explain(t.Context(), explain.Question{Person: row.asked})
+			answer, err := explainer(t, a).Explain(t.Context(), explain.Question{Person: row.asked})
 			var ids []string
 			for _, e := range answer.Found {
 				ids = append(ids, e.ID)
@@ -134,11 +276,11 @@ func TestAPersonIsFoundUnderEachOfItsNames(t *testing.T) {
 // The journal alone knows who had a userName before.
 func TestAPersonIsFoundUnderItsEarlierUserName(t *testing.T) {
 	t.Parallel()
-	a := &fakeAccount{ids: map[string]bridge.Person{annID: named(annID, "anna"), "other": named("other", "other")}}
-	renamed := write(3, journal.PersonCreated, func(e *journal.Event) { e.Subject = "s_ann" })
-	refused := write(4, journal.PersonRefused, func(e *journal.Event) { e.Subject, e.Person = "s_ann", "other" })
-	deleted := write(5, journal.PersonCreated, func(e *journal.Event) { e.Subject, e.Person = "s_ann", "deleted" })
-	answer, err := explainer(a, renamed, refused, deleted).Explain(t.Context(),
+	a := &fakeAccount{ids: map[string]bridge.Person{annID: named(annID, "anna"), bobID: named(bobID, "other")}}
+	renamed := write(3, journal.PersonCreated, subject("ann@example.com"))
+	refused := write(4, journal.PersonRefused, refusal("PATCH", bobID, "ann@example.com"))
+	deleted := write(5, journal.PersonCreated, of(goneID, "ann@example.com"))
+	answer, err := explainer(t, a, renamed, refused, deleted).Explain(t.Context(),
 		explain.Question{Person: "ann@example.com"})
 	if err != nil || len(answer.Found) != 1 || answer.Found[0].Name != "anna" {
 		t.Fatalf("the answer is %+v, %v", answer, err)
@@ -150,7 +292,7 @@ func TestEventsOfAPersonAreToldOnceAndNewestFirst(t *testing.T) {
 	t.Parallel()
 	ann := named(annID, "ann@example.com")
 	a := &fakeAccount{people: map[string][]bridge.Person{"userName=ann@example.com": {ann}}}
-	answer, err := explainer(a, write(3, journal.PersonCreated, nil), write(5, journal.PersonUpdated, nil)).
+	answer, err := explainer(t, a, write(3, journal.PersonCreated, nil), write(5, journal.PersonUpdated, nil)).
 		Explain(t.Context(), explain.Question{Person: "ann@example.com"})
 	if err != nil || len(answer.Found) != 1 || len(answer.Found[0].Requests) != 2 ||
 		!answer.Found[0].Requests[0].Time.Equal(at(5)) || !answer.JournalSince.Equal(at(0)) {
@@ -180,7 +322,7 @@ func TestWhatCannotBeFoundOutIsSaid(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			x := explainer(row.account)
+			x := explainer(t, row.account)
 			if row.account == nil {
 				x.Account, x.Away = nil, "no bridge is running in /data"
 			}
@@ -196,7 +338,7 @@ func TestWhatCannotBeFoundOutIsSaid(t *testing.T) {
 func TestAFaultOfTheAccountIsAnError(t *testing.T) {
 	t.Parallel()
 	fault := &bridge.Error{Code: bridge.TooMany}
-	_, err := explainer(&fakeAccount{err: fault}).Explain(t.Context(), explain.Question{Person: "eve"})
+	_, err := explainer(t, &fakeAccount{err: fault}).Explain(t.Context(), explain.Question{Person: "eve"})
 	if !errors.Is(err, fault) {
 		t.Errorf("got %v", err)
 	}
@@ -215,7 +357,7 @@ func TestAQuestionNamesOne(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := explainer(&fakeAccount{}).Explain(t.Context(), row.q)
+			_, err := explainer(t, &fakeAccount{}).Explain(t.Context(), row.q)
 			if _, ok := errors.AsType[*explain.QuestionError](err); !ok {
 				t.Errorf("got %v", err)
 			}
@@ -225,14 +367,15 @@ func TestAQuestionNamesOne(t *testing.T) {
 
 func TestAGroupIsExplained(t *testing.T) {
 	t.Parallel()
-	engineering := bridge.Group{ID: "g1", Attributes: json.RawMessage(`{"displayName":"Engineering"}`), Created: at(1)}
+	const staffID = "eeeeeeeeeeeeeeeeeeeeeeeeee"
+	engineering := bridge.Group{ID: staffID, Attributes: json.RawMessage(`{"displayName":"Engineering"}`), Created: at(1)}
 	there := map[string][]bridge.Group{"displayName=Engineering": {engineering}}
 	held := []bridge.Hold{
 		{UserName: "ann", GroupName: "Engineering", Removal: true, Since: at(4)}, {UserName: "bob", Since: at(4)},
 		{UserName: "eve", GroupName: "Sales", Removal: true, Since: at(4)},
 	}
-	of := func(kind journal.Kind, change func(*journal.Event)) journal.Event {
-		e := journal.Event{Time: at(3), Kind: kind, Group: "Engineering", Request: requestID, Status: 200}
+	event := func(kind journal.Kind, change func(*journal.Event)) journal.Event {
+		e := journal.Event{Time: at(3), Kind: kind, Group: goneID, Subject: "Engineering", Request: requestID, Status: 200}
 		if change != nil {
 			change(&e)
 		}
@@ -246,20 +389,20 @@ func TestAGroupIsExplained(t *testing.T) {
 		wants   []string
 	}{
 		{"one that is there", &fakeAccount{groups: there, size: 3}, nil, explain.Provisioned,
-			[]string{"The group Engineering is provisioned, and has 3 members.", "SCIM id g1"}},
+			[]string{"The group Engineering is provisioned, and has 3 members.", "SCIM id " + staffID}},
 		{"one with held removals", &fakeAccount{groups: there, size: 3, holds: held}, nil, explain.RemovalsHeld,
 			[]string{"one removal is held", "ann is still in it"}},
 		{"one whose last push named unknown ids", &fakeAccount{groups: there},
-			[]journal.Event{of(journal.GroupUpdated, func(e *journal.Event) { e.Unknown = 2 })}, explain.Provisioned,
+			[]journal.Event{event(journal.GroupUpdated, func(e *journal.Event) { e.Unknown, e.Group = 2, staffID })}, explain.Provisioned,
 			[]string{"2 unknown ids", "push the group again"}},
-		{"one that was refused", &fakeAccount{}, []journal.Event{of(journal.GroupRefused, func(e *journal.Event) {
+		{"one that was refused", &fakeAccount{}, []journal.Event{event(journal.GroupRefused, func(e *journal.Event) {
 			e.Method, e.Status, e.Code = "POST", 409, "protected"
 		})}, explain.Refused, []string{"POST 409 protected", "built-in groups"}},
-		{"one that was deleted", &fakeAccount{}, []journal.Event{of(journal.GroupDeleted, nil)}, explain.Deleted,
+		{"one that was deleted", &fakeAccount{}, []journal.Event{event(journal.GroupDeleted, nil)}, explain.Deleted,
 			[]string{"deleted it at 2026-11-29 03:00:00 UTC", "adopts the group by its name"}},
 		{"one that was deleted, with held removals", &fakeAccount{holds: held},
-			[]journal.Event{of(journal.GroupDeleted, nil)}, explain.Deleted, []string{"ann is still in it"}},
-		{"one that is gone", &fakeAccount{}, []journal.Event{of(journal.GroupCreated, nil)}, explain.Gone,
+			[]journal.Event{event(journal.GroupDeleted, nil)}, explain.Deleted, []string{"ann is still in it"}},
+		{"one that is gone", &fakeAccount{}, []journal.Event{event(journal.GroupCreated, nil)}, explain.Gone,
 			[]string{"it is not there any more"}},
 		{"one that never was", &fakeAccount{}, nil, explain.NeverSeen,
 			[]string{"has not sent it since 2026-11-29 00:00:00"}},
@@ -269,7 +412,7 @@ func TestAGroupIsExplained(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			answer, err := explainer(row.account, row.events...).Explain(t.Context(),
+			answer, err := explainer(t, row.account, row.events...).Explain(t.Context(),
 				explain.Question{Group: " Engineering "})
 			if err != nil || len(answer.Found) != 1 || answer.Found[0].Verdict != row.verdict {
 				t.Fatalf("the answer is %+v, %v; want %s", answer, err, row.verdict)

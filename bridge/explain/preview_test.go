@@ -83,7 +83,7 @@ func TestWhatCreatingAPersonWouldDo(t *testing.T) {
 
 func TestAPreviewReadsResources(t *testing.T) {
 	t.Parallel()
-	x := explainer(&fakeAccount{found: bridge.MembersFound{Items: []bridge.Member{
+	x := explainer(t, &fakeAccount{found: bridge.MembersFound{Items: []bridge.Member{
 		{ID: "m", Address: "ann@example.com", Role: bridge.RoleMember, State: bridge.Active},
 	}}})
 	x.SignInAddress = func(resource json.RawMessage) string {
@@ -123,13 +123,13 @@ func TestAPreviewReadsResources(t *testing.T) {
 
 func TestAPreviewSaysWhatTheAccountDoesNotTell(t *testing.T) {
 	t.Parallel()
-	x := explainer(&fakeAccount{lookUp: errors.ErrUnsupported})
+	x := explainer(t, &fakeAccount{lookUp: errors.ErrUnsupported})
 	x.SignInAddress = func(json.RawMessage) string { return "ann@example.com" }
 	a, err := x.Preview(t.Context(), explain.Preview{People: []json.RawMessage{[]byte(`{"userName":"ann"}`)}})
 	if err != nil || len(a.People) != 1 || a.People[0].Outcome != explain.WouldCreate {
 		t.Errorf("%+v, %v", a, err)
 	}
-	x = explainer(&fakeAccount{lookUp: bridge.ErrUnavailable})
+	x = explainer(t, &fakeAccount{lookUp: bridge.ErrUnavailable})
 	x.SignInAddress = func(json.RawMessage) string { return "" }
 	_, err = x.Preview(t.Context(), explain.Preview{People: []json.RawMessage{[]byte(`{"userName":"ann"}`)}})
 	if !errors.Is(err, bridge.ErrUnavailable) {

@@ -58,14 +58,16 @@ type source struct {
 }
 
 // ReadFolder reads the journal in a data folder that a bridge may be writing.
-func ReadFolder(dataDir string, f Filter) (Page, error) {
+func ReadFolder(dataDir string, f Filter) (Page, error) { return folderSource(dataDir).read(f) }
+
+func folderSource(dataDir string) source {
 	events, reads, traffic := stores(Config{
 		DataDir: dataDir, MaxBytes: defaultBytes, MaxAge: defaultAge, Now: time.Now,
 	})
 	return source{
 		events: events.Newest, reads: reads.Newest, traffic: traffic.Newest, fromOldest: events.Oldest,
 		key: readKey(events.Folder),
-	}.read(f)
+	}
 }
 
 // Read returns the events of a filter, newest first.

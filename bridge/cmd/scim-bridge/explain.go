@@ -135,8 +135,8 @@ func explainLocally(ctx context.Context, dataDir string, q explain.Question) (ex
 	}
 	offline := explain.Explainer{
 		Away: "no bridge is running in " + dataDir + " that could ask the account",
-		Journal: func(_ context.Context, f journal.Filter) (journal.Page, error) {
-			return journal.ReadFolder(dataDir, f)
+		Journal: func(ctx context.Context, s journal.Search) (journal.Found, error) {
+			return journal.SearchFolder(ctx, dataDir, s)
 		},
 		Now: time.Now, DataDir: dataDir,
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"net"
 	"net/http"
@@ -258,7 +257,7 @@ func (b *runningBridge) pageSections(explainer *explain.Explainer) []page.Sectio
 func (b *runningBridge) explainer() *explain.Explainer {
 	return &explain.Explainer{
 		Account: b.connector,
-		Journal: func(_ context.Context, f journal.Filter) (journal.Page, error) { return b.journal.Read(f) },
+		Journal: b.journal.Search,
 		Log:     server.RequestsInLog(b.cfg.log),
 		Now:     time.Now,
 

@@ -1,0 +1,70 @@
+package journal_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
+)
+
+// One search finds what is about several people, by their ids and names, and says which name it was.
+func TestASearchIsAboutSeveral(t *testing.T) {
+	t.Parallel()
+	const ann, bob, eve = "aaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbb", "eeeeeeeeeeeeeeeeeeeeeeeeee"
+	dir := t.TempDir()
+	clock := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
+	j := journal.Open(journal.Config{DataDir: dir, Now: func() time.Time { return clock }})
+	append1 := func(e journal.Event) {
+		clock = clock.Add(time.Minute)
+		j.Append(e)
+	}
+	append1(journal.Event{Kind: journal.PersonCreated, Person: ann, Subject: j.Person("ann")})
+	append1(journal.Event{Kind: journal.PersonCreated, Person: bob, Subject: j.Person("bob")})
+	append1(journal.Event{Kind: journal.PersonCreated, Person: eve, Subject: j.Person("eve")})
+	append1(journal.Event{Kind: journal.PersonUpdated, Person: bob})
+	append1(journal.Event{Kind: journal.GroupUpdated, Group: eve, Added: journal.NewMembers([]string{ann})})
+	append1(journal.Event{Kind: journal.PersonRefused, Subject: j.Person("bob")})
+	j.Count(journal.Served{Person: ann, Status: 200})
+	j.Flush()
+
+	q := journal.Search{IDs: []string{ann}, Names: []string{" BOB "}}
+	check := func(where string, f journal.Found, err error) {
+		t.Helper()
+		var minutes []int
+		named := 0
+		for _, e := range f.Events {
+			minutes = append(minutes, e.Time.Minute())
+			if f.Named(e, " BOB ") {
+				named++
+			}
+		}
+		if err != nil || !slices.Equal(minutes, []int{6, 5, 4, 2, 1}) || named != 2 || f.Oldest.Minute() != 1 {
+			t.Errorf("%s: %v, %d named, since %s, %v", where, minutes, named, f.Oldest, err)
+		}
+	}
+	f, err := j.Search(t.Context(), q)
+	check("the open journal", f, err)
+	if got := f.Lookups[ann].Count; got != 1 {
+		t.Errorf("read %d times", got)
+	}
+	f, err = journal.SearchFolder(t.Context(), dir, q)
+	check("the folder", f, err)
+	if f, err := j.Search(t.Context(), journal.Search{}); err != nil || len(f.Events) != 0 {
+		t.Errorf("a search for nobody finds %d events, %v", len(f.Events), err)
+	}
+	if f, err := j.Search(t.Context(), journal.Search{IDs: []string{ann}, Limit: 1}); err != nil || len(f.Events) != 1 {
+		t.Errorf("with a limit of 1: %d events, %v", len(f.Events), err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := j.Search(ctx, q); !errors.Is(err, context.Canceled) {
+		t.Errorf("a search that is not wanted any more: %v", err)
+	}
+	j.Close()
+	if f, err := (*journal.Journal)(nil).Search(t.Context(), q); err != nil || len(f.Events) != 0 {
+		t.Errorf("no journal: %+v, %v", f, err)
+	}
+}
