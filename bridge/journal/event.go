@@ -75,6 +75,8 @@ type Event struct {
 	Status  int    `json:"status,omitempty"` // of HTTP
 	// Code is that of a problem, or why a request was refused: of the directory, or a scimType.
 	Code string `json:"code,omitempty"`
+	// SentActive is what the request itself set active to; nil if it did not, and in events of older versions.
+	SentActive *bool `json:"sent_active,omitempty"`
 	// Active reports whether the identity provider now sees the person active, and State is its member's.
 	Active *bool  `json:"active,omitempty"`
 	State  string `json:"state,omitempty"`
@@ -212,10 +214,8 @@ func (e *Event) appendLine(b []byte) []byte {
 	b = appendText(b, "subject", e.Subject)
 	b = appendNumber(b, "status", int64(e.Status))
 	b = appendText(b, "code", e.Code)
-	if e.Active != nil {
-		b = append(b, `,"active":`...)
-		b = strconv.AppendBool(b, *e.Active)
-	}
+	b = appendBool(b, "sent_active", e.SentActive)
+	b = appendBool(b, "active", e.Active)
 	b = appendText(b, "state", e.State)
 	if e.Unchanged {
 		b = append(b, `,"unchanged":true`...)
@@ -250,6 +250,16 @@ func appendText(b []byte, key, value string) []byte {
 	b = append(b, `":"`...)
 	b = append(b, value...)
 	return append(b, '"')
+}
+
+func appendBool(b []byte, key string, value *bool) []byte {
+	if value == nil {
+		return b
+	}
+	b = append(b, `,"`...)
+	b = append(b, key...)
+	b = append(b, `":`...)
+	return strconv.AppendBool(b, *value)
 }
 
 func appendNumber(b []byte, key string, n int64) []byte {

@@ -78,6 +78,7 @@ func TestEventsOutliveTheJournal(t *testing.T) {
 		{Kind: journal.PersonCreated, Request: requestID(1), Token: "current", Person: id(1), Subject: j.Person("ann"),
 			Status: 201, Active: journal.Bool(true), State: "invited", Milliseconds: 12},
 		{Kind: journal.PersonUpdated, Person: id(1), Status: 200, Active: journal.Bool(false), Unchanged: true},
+		{Kind: journal.PersonUpdated, Person: id(1), SentActive: journal.Bool(false), Active: journal.Bool(true)},
 		{Kind: journal.PersonRefused, Method: "POST", Status: 409, Code: "user_name_taken"},
 		{Kind: journal.GroupUpdated, Group: "0a1b2c3d-0000-4000-8000-00000000abcd", Unknown: 1,
 			Added: journal.NewMembers([]string{id(1), id(2)}), Removed: journal.NewMembers([]string{id(3)})},

@@ -9,6 +9,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/patch"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
@@ -122,6 +123,33 @@ func textIn(of *schema.Resource, resource map[string]any, attribute string) stri
 		}
 	}
 	return ""
+}
+
+// recordActive records what the request sets active to, if it says that: a resource has a default.
+func (x *exchange) recordActive(says bool, resource map[string]any) {
+	x.record.event.SentActive = nil
+	if active, is := resource["active"].(bool); says && is {
+		x.record.event.SentActive = journal.Bool(active)
+	}
+}
+
+// sendsActive reports whether a resource, as it was sent, says whether the person is active.
+func sendsActive(body map[string]any) bool {
+	plain, err := schema.User.Unqualified(body)
+	if err != nil {
+		return false
+	}
+	says, err := assigns(plain, schema.User.Attribute("active"))
+	return says && err == nil
+}
+
+// setsActive reports whether an operation is about active.
+func setsActive(op patch.Operation) bool {
+	if op.Path != nil {
+		return strings.EqualFold(op.Path.Attribute.Name, "active")
+	}
+	value, _ := op.Value.(map[string]any)
+	return sendsActive(value)
 }
 
 func (x *exchange) recordPerson(p bridge.Person) {

@@ -99,3 +99,59 @@ func TestWhatIsNoTextIsRecordedUnderNoName(t *testing.T) {
 		}
 	}
 }
+
+// Whether a person is active after a request does not say that the request was about that.
+func TestWhatARequestSaysOfActiveIsRecorded(t *testing.T) {
+	t.Parallel()
+	const core = "urn:ietf:params:scim:schemas:core:2.0:User"
+	patch := func(ops string) string {
+		return `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[` + ops + `]}`
+	}
+	for _, row := range []struct {
+		name, method, body string
+		want               *bool
+	}{
+		{"a creation as inactive", http.MethodPost, `{"userName":"eve","active":false}`, journal.Bool(false)},
+		{"a creation as Entra ID writes it", http.MethodPost, `{"userName":"eve","active":"True"}`, journal.Bool(true)},
+		{"a creation that does not say", http.MethodPost, `{"userName":"eve"}`, nil},
+		{"a replacement that deactivates", http.MethodPut, `{"userName":"ann","active":false}`, journal.Bool(false)},
+		{"a replacement with its schema's name", http.MethodPut, `{"userName":"ann","` + core + `:active":false}`,
+			journal.Bool(false)},
+		{"a replacement that does not say", http.MethodPut, `{"userName":"ann","title":"x"}`, nil},
+		{"a replacement with null", http.MethodPut, `{"userName":"ann","active":null}`, nil},
+		{"a patch of it", http.MethodPatch, patch(`{"op":"replace","path":"active","value":false}`),
+			journal.Bool(false)},
+		{"a patch in another case", http.MethodPatch, patch(`{"op":"Replace","path":"Active","value":"False"}`),
+			journal.Bool(false)},
+		{"a patch with its schema's name", http.MethodPatch,
+			patch(`{"op":"replace","path":"` + core + `:active","value":false}`), journal.Bool(false)},
+		{"a patch without a path", http.MethodPatch, patch(`{"op":"replace","value":{"active":false}}`),
+			journal.Bool(false)},
+		{"a patch without a path, in its schema", http.MethodPatch,
+			patch(`{"op":"replace","value":{"` + core + `":{"active":false}}}`), journal.Bool(false)},
+		{"a patch whose last operation reactivates", http.MethodPatch, patch(`{"op":"replace","path":"active",` +
+			`"value":false},{"op":"replace","path":"active","value":true}`), journal.Bool(true)},
+		{"a patch of something else", http.MethodPatch, patch(`{"op":"replace","path":"title","value":"x"}`), nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			server, j := serveRecorded(t)
+			id, _ := create(t, server, "/scim/v2/Users", `{"userName":"ann","active":true}`)
+			path := "/scim/v2/Users"
+			if row.method != http.MethodPost {
+				path += "/" + id
+			}
+			if a := ask(t, server, row.method, path, row.body); a.status >= http.StatusBadRequest {
+				t.Fatalf("answered by %d %s", a.status, a.raw)
+			}
+			p, err := j.Read(journal.Filter{Limit: 1})
+			if err != nil || len(p.Events) != 1 {
+				t.Fatalf("%+v, %v", p, err)
+			}
+			got := p.Events[0].SentActive
+			if (got == nil) != (row.want == nil) || got != nil && *got != *row.want {
+				t.Errorf("recorded is %+v", p.Events[0])
+			}
+		})
+	}
+}

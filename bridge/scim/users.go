@@ -3,6 +3,7 @@ package scim
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
@@ -83,6 +84,7 @@ func (x *exchange) replacePerson(body map[string]any, ifMatch string) (bridge.Pe
 	if err != nil {
 		return bridge.Person{}, err
 	}
+	x.recordActive(says, resource)
 	if !says {
 		p, err := x.directory.Person(x.r.Context(), x.id)
 		if err != nil {
@@ -179,6 +181,7 @@ func (x *exchange) applyToPerson(ops []patch.Operation, ifMatch string) (bridge.
 		return p, err
 	}
 	x.recordName(changed)
+	x.recordActive(slices.ContainsFunc(ops, setsActive), changed)
 	raw, err := json.Marshal(changed)
 	if err != nil {
 		return p, err
@@ -200,6 +203,7 @@ func (x *exchange) decodePerson() (bridge.PersonInput, error) {
 		return bridge.PersonInput{}, err
 	}
 	x.recordName(resource)
+	x.recordActive(sendsActive(body), resource)
 	raw, err := json.Marshal(resource)
 	return bridge.PersonInput{Attributes: raw}, err
 }
