@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -9,7 +10,7 @@ import (
 type Member struct {
 	ID         string
 	Address    string // to sign in with; empty before there is one
-	Role       string // RoleMember, or one that provisioning leaves alone
+	Protected  bool   // an owner, an administrator or the Provision Manager, which provisioning leaves alone
 	State      MemberState
 	StateSince time.Time
 	// Suspended is what is in force, unlike a Person's. SuspensionHeld is set if the identity provider alone sees it
@@ -19,6 +20,8 @@ type Member struct {
 	Created                   time.Time
 	// PersonID and UserName are set while the member is provisioned, and else LastUserName if it was, case-folded.
 	PersonID, UserName, LastUserName string
+	// FoundBy says under which of the names the member was found.
+	FoundBy []FoundBy
 	// WantedAddress is what the identity provider names; AddressTaken is set if another member has it.
 	WantedAddress string
 	WantedSince   time.Time
@@ -33,13 +36,27 @@ type Member struct {
 	Changes []MemberChange
 }
 
-// The roles of members.
+// A FoundBy says that a member was found under a name.
+type FoundBy struct {
+	Name int // its place among the names
+	As   NameKind
+}
+
+// A NameKind is what a name is to a member.
+type NameKind string
+
+// The kinds of names, of which those that are not here are ids.
 const (
-	RoleMember           = "member"
-	RoleAdministrator    = "administrator"
-	RoleOwner            = "owner"
-	RoleProvisionManager = "provision_manager"
+	ByAddress      NameKind = "address"
+	ByNewAddress   NameKind = "new_address" // that the person has not confirmed
+	ByUserName     NameKind = "user_name"
+	ByLastUserName NameKind = "last_user_name"
 )
+
+// IsFoundBy reports whether a member was found under a name as one of some kinds.
+func (m Member) IsFoundBy(name int, kinds ...NameKind) bool {
+	return slices.ContainsFunc(m.FoundBy, func(f FoundBy) bool { return f.Name == name && slices.Contains(kinds, f.As) })
+}
 
 // An AddressChange is a new address that waits for the person's confirmation.
 type AddressChange struct {
@@ -52,9 +69,18 @@ type AddressChange struct {
 // A MemberChange is a change of a member in the account.
 type MemberChange struct {
 	Time   time.Time
-	Actor  string // "bridge:INSTANCE", "token:ID", "person:ID" or "machine"
+	Actor  string // "bridge:INSTANCE", "administrator", "person" or "machine"
 	Action string // "member.update", for instance, as in the account's audit log
+	// Changed says what, in the words below; nil if that is not known.
+	Changed []string
+	Request string // of the identity provider; empty if it was not one, or that is not known
 }
+
+// Words of MemberChange.Changed. There are others.
+const (
+	ChangedToSuspended   = "suspended"
+	ChangedToReactivated = "reactivated"
+)
 
 // MembersFound is the answer to a lookup.
 type MembersFound struct {

@@ -26,6 +26,8 @@ type Explainer struct {
 	SignInAddress func(resource json.RawMessage) string
 	// DataDir is the bridge's data folder, for commands on its machine; empty if it is not known.
 	DataDir string
+	// Instance returns the bridge's, by which the account's changes name it; nil if it is not known.
+	Instance func() string
 }
 
 // An Account is what an Explainer asks.
@@ -82,6 +84,9 @@ func (x *Explainer) person(ctx context.Context, asked string) (Answer, error) {
 		f := &found.facts[i]
 		f.Asked, f.Now, f.AccountAway, f.MembersHidden = asked, a.Time, found.away, found.hidden
 		f.AllowedDomains, f.Database, f.DataDir = found.members.AllowedDomains, found.members.Database, x.DataDir
+		if x.Instance != nil {
+			f.Bridge = "bridge:" + x.Instance()
+		}
 	}
 	if err := x.addEvents(ctx, found.facts); err != nil {
 		return a, err

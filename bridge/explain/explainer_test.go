@@ -245,7 +245,7 @@ func TestAPersonIsFoundUnderEachOfItsNames(t *testing.T) {
 		},
 		ids: map[string]bridge.Person{annID: ann},
 		found: bridge.MembersFound{Items: []bridge.Member{{ID: "m", PersonID: annID, State: bridge.Active,
-			Address: "old@example.com", Role: bridge.RoleMember, StateSince: at(2)}}},
+			Address: "old@example.com", StateSince: at(2)}}},
 	}
 	for _, row := range []struct {
 		name, asked string

@@ -30,6 +30,7 @@ type PersonFacts struct {
 	AllowedDomains []string
 	Database       string // the account's --database; empty if it is not known
 	DataDir        string // the bridge's; empty if it is not known
+	Bridge         string // as the account's changes name this one; empty if it is not known
 	// Events are those of the journal about the person, newest first, and JournalSince is how far it goes back.
 	Events       []journal.Event
 	JournalSince time.Time
@@ -345,11 +346,12 @@ func (f PersonFacts) tellMember(e *Explanation) {
 	} else {
 		e.has("A member that is %s%s, since %s.", state, signsInWith(m.Address), moment(m.StateSince))
 	}
-	if m.Role != bridge.RoleMember {
-		e.has("It is %s of the account: provisioning never suspends it, and refuses to with 409.", role(m.Role))
+	if m.Protected {
+		e.has("It is an owner, an administrator or the Provision Manager of the account: provisioning never suspends " +
+			"it, and refuses to with 409.")
 	}
 	for _, c := range m.Changes[:min(len(m.Changes), maxChanges)] {
-		e.has("%s by %s at %s.", action(c.Action), c.Actor, moment(c.Time))
+		e.has("%s by %s at %s%s.", action(c), actor(c.Actor), moment(c.Time), changed(c))
 	}
 }
 
@@ -363,22 +365,9 @@ func signsInWith(address string) string {
 	return " and signs in with " + address
 }
 
-func role(role string) string {
-	switch role {
-	case bridge.RoleOwner:
-		return "an owner"
-	case bridge.RoleAdministrator:
-		return "an administrator"
-	case bridge.RoleProvisionManager:
-		return "the Provision Manager"
-	default:
-		return "no ordinary member (" + role + ")"
-	}
-}
-
 // action says what an audit event is about.
-func action(name string) string {
-	switch name {
+func action(c bridge.MemberChange) string {
+	switch c.Action {
 	case "person.create":
 		return "Created by provisioning, or adopted,"
 	case "person.replace":
@@ -395,9 +384,23 @@ func action(name string) string {
 		return "Invitation accepted"
 	case "member.address.confirm":
 		return "New address confirmed"
+	case "hold.create":
+		return "Suspension or removal held"
+	case "hold.approve":
+		return "Held suspension or removal approved"
+	case "hold.cancel":
+		return "Held suspension or removal cancelled"
 	default:
-		return name
+		return c.Action
 	}
+}
+
+// changed says what a change was, if the account says that.
+func changed(c bridge.MemberChange) string {
+	if len(c.Changed) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(c.Changed, ", ") + ")"
 }
 
 // tellAddress tells of an address that the person is to have and has not.
@@ -551,7 +554,84 @@ func (f PersonFacts) suspended(e *Explanation) {
 
 // suspendedBy says by whom a member was suspended, and whether that was by hand.
 func (f PersonFacts) suspendedBy() (by string, byHand bool) {
-	var first, before *journal.Event // the first that said inactive, and the last before it that said active
+	if c, found := f.suspension(); found {
+		return f.suspendedWith(c)
+	}
+	since, proven := f.suspendedSince()
+	if c, found := f.unknownChange(); found && !proven {
+		since += "; " + actor(c.Actor) + " changed the member in the account at " + moment(c.Time) +
+			", and the account does not say what"
+	}
+	return since, false
+}
+
+// suspension returns the change of the account that suspended the member, if the account says what each since then was.
+func (f PersonFacts) suspension() (c bridge.MemberChange, found bool) {
+	if f.Member == nil {
+		return c, false
+	}
+	for _, c := range f.Member.Changes {
+		switch {
+		case slices.Contains(c.Changed, bridge.ChangedToSuspended):
+			return c, true
+		case slices.Contains(c.Changed, bridge.ChangedToReactivated), c.Changed == nil && maySuspend(c):
+			return c, false
+		}
+	}
+	return c, false
+}
+
+// maySuspend reports whether a change of which the account does not say more may have suspended the member.
+func maySuspend(c bridge.MemberChange) bool {
+	switch c.Action {
+	case "member.update", "person.create", "person.replace", "person.delete", "hold.approve":
+		return true
+	default:
+		return false
+	}
+}
+
+// unknownChange returns the latest change by hand of which the account does not say what it was.
+func (f PersonFacts) unknownChange() (c bridge.MemberChange, found bool) {
+	if f.Member == nil {
+		return c, false
+	}
+	i := slices.IndexFunc(f.Member.Changes, func(c bridge.MemberChange) bool {
+		return c.Action == "member.update" && c.Changed == nil
+	})
+	if i < 0 {
+		return c, false
+	}
+	return f.Member.Changes[i], true
+}
+
+// suspendedWith says with which change of the account a member was suspended.
+func (f PersonFacts) suspendedWith(c bridge.MemberChange) (by string, byHand bool) {
+	at := " at " + moment(c.Time)
+	switch {
+	case c.Action == "hold.approve" && !isBridge(c.Actor):
+		return "since " + actor(c.Actor) + " approved the held suspension" + at, false
+	case c.Action == "hold.approve":
+		return "since the held suspension was approved" + at + ", by " + actor(c.Actor), false
+	case !isBridge(c.Actor):
+		return "in the account by hand: " + actor(c.Actor) + " suspended the member" + at, true
+	}
+	request := ""
+	if c.Request != "" {
+		i := slices.IndexFunc(f.Events, func(e journal.Event) bool {
+			return e.Request == c.Request && e.Active != nil && !*e.Active
+		})
+		if i >= 0 {
+			return "since " + sent(f.Events[i]) + " at " + moment(f.Events[i].Time) + f.request(f.Events[i]), false
+		}
+		request = " (request " + c.Request + ", which this bridge's journal does not have)"
+	}
+	return "since a request of the identity provider" + at + ", by " + actor(c.Actor) + request, false
+}
+
+// suspendedSince says since when a member is suspended, as far as the journal knows, and whether that is certain.
+func (f PersonFacts) suspendedSince() (since string, proven bool) {
+	var first, before *journal.Event // the first after which it was inactive, and the last before it that left it active
 	for _, w := range f.writes() {
 		if w.Active == nil || w.Kind == journal.PersonRefused {
 			continue
@@ -562,29 +642,63 @@ func (f PersonFacts) suspendedBy() (by string, byHand bool) {
 		}
 		first = &w
 	}
-	if m := f.Member; m != nil {
-		for _, c := range slices.Backward(m.Changes) { // the oldest first
-			if c.Action != "member.update" || before != nil && c.Time.Before(before.Time) {
-				continue
-			}
-			if first == nil || c.Time.Before(first.Time) {
-				return "in the account by hand, as far as is known: " + c.Actor + " changed the member at " +
-					moment(c.Time), true
-			}
-		}
-	}
+	const others = "by another bridge's request, or in the account by hand"
 	switch {
-	case first != nil && first.Kind == journal.PersonCreated:
-		return "since the identity provider created it with active: false at " + moment(first.Time) + f.request(*first),
-			false
-	case first != nil:
-		return "since the identity provider sent active: false at " + moment(first.Time) + f.request(*first), false
-	case before != nil:
-		return "since later than " + moment(before.Time) + ", when the identity provider last sent it here as " +
-			"active: by another bridge's request, or in the account by hand", false
-	default:
+	case first == nil && before == nil:
 		return "by a request that this bridge's journal does not have: an older one, or another bridge's, or in the " +
 			"account by hand", false
+	case first == nil:
+		return "since later than " + moment(before.Time) + ", when the identity provider last sent it here as " +
+			"active: " + others, false
+	case said(first.SentActive, false) && (first.Kind == journal.PersonCreated || before != nil && !f.mayBeOthers(*before)):
+		return "since " + sent(*first) + " at " + moment(first.Time) + f.request(*first), true
+	case said(first.SentActive, false):
+		return "since " + moment(first.Time) + " at the latest, when " + sent(*first) + f.request(*first) + ", or from " +
+			"before: " + others, false
+	default:
+		return "since " + moment(first.Time) + " at the latest: it was inactive after a request that is not known to " +
+			"have said so" + f.request(*first) + ", by a request before it, " + others, false
+	}
+}
+
+// mayBeOthers reports whether somebody else may have suspended the member since a request: the account has a change of
+// which it does not say what it was, or does not tell of changes.
+func (f PersonFacts) mayBeOthers(since journal.Event) bool {
+	if f.Member == nil {
+		return true
+	}
+	return slices.ContainsFunc(f.Member.Changes, func(c bridge.MemberChange) bool {
+		return c.Time.After(since.Time) && c.Changed == nil && maySuspend(c) && c.Actor != f.Bridge
+	})
+}
+
+// sent says what the request of an event said.
+func sent(e journal.Event) string {
+	switch {
+	case !said(e.SentActive, false):
+		return "the identity provider's request"
+	case e.Kind == journal.PersonCreated:
+		return "the identity provider created it with active: false"
+	default:
+		return "the identity provider sent active: false"
+	}
+}
+
+func said(value *bool, want bool) bool { return value != nil && *value == want }
+
+func isBridge(name string) bool { return strings.HasPrefix(name, "bridge:") }
+
+// actor says who made a change in the account.
+func actor(name string) string {
+	switch {
+	case isBridge(name):
+		return "the bridge " + strings.TrimPrefix(name, "bridge:")
+	case name == "person":
+		return "the person"
+	case name == "machine":
+		return "a command on the account's machine"
+	default:
+		return "an administrator"
 	}
 }
 
@@ -608,10 +722,10 @@ func (f PersonFacts) unprovisioned(e *Explanation) {
 	f.tellUnprovisioned(e)
 	deletion, deleted := f.deletion()
 	switch {
-	case m.Role != bridge.RoleMember:
+	case m.Protected:
 		in := m.State == bridge.Active && !m.Suspended
-		e.conclude(Protected, in, "%s is %s of the account, which provisioning never adopts, changes or suspends.",
-			f.name(), role(m.Role))
+		e.conclude(Protected, in, "%s is an owner, an administrator or the Provision Manager of the account, which "+
+			"provisioning never adopts, changes or suspends.", f.name())
 		e.toDo("Nothing, if it shall stay so: remove it from the identity provider's assignment, or its requests go " +
 			"on being refused with 409. To provision it, an administrator of the account must make it an ordinary " +
 			"member first.")
@@ -661,7 +775,7 @@ func (f PersonFacts) tellUnprovisioned(e *Explanation) {
 	e.has("A member that is %s%s, since %s, and that is not provisioned.", state, signsInWith(m.Address),
 		moment(m.StateSince))
 	for _, c := range m.Changes[:min(len(m.Changes), maxChanges)] {
-		e.has("%s by %s at %s.", action(c.Action), c.Actor, moment(c.Time))
+		e.has("%s by %s at %s%s.", action(c), actor(c.Actor), moment(c.Time), changed(c))
 	}
 }
 

@@ -34,7 +34,7 @@ func person(state bridge.MemberState, change func(*bridge.Person)) *bridge.Perso
 
 func member(state bridge.MemberState, change func(*bridge.Member)) *bridge.Member {
 	m := &bridge.Member{
-		ID: "member", PersonID: annID, UserName: "ann@example.com", Address: "ann@example.com", Role: bridge.RoleMember,
+		ID: "member", PersonID: annID, UserName: "ann@example.com", Address: "ann@example.com",
 		State: state, StateSince: at(2), Created: at(1), WantedAddress: "ann@example.com", WantedSince: at(1),
 	}
 	if change != nil {
@@ -70,7 +70,11 @@ func write(hour int, kind journal.Kind, change func(*journal.Event)) journal.Eve
 	return e
 }
 
-func inactive(e *journal.Event) { e.Active = journal.Bool(false) }
+// inactive makes the event one of a request that sent active: false.
+func inactive(e *journal.Event) { e.Active, e.SentActive = journal.Bool(false), journal.Bool(false) }
+
+// stillInactive makes it one after which the person is inactive, and which did not say so.
+func stillInactive(e *journal.Event) { e.Active = journal.Bool(false) }
 
 var hold = bridge.Hold{
 	ID: "hold1", UserName: "ann@example.com", Since: at(5), RequestID: "REQUEST5", Client: "bridge:b1", IdP: "okta",
@@ -192,14 +196,15 @@ func TestPersonIsExplained(t *testing.T) {
 				Member: member(bridge.Active, func(m *bridge.Member) {
 					m.Suspended = true
 					m.Changes = []bridge.MemberChange{
-						{Time: at(7), Actor: "token:T1", Action: "member.update"},
-						{Time: at(3), Actor: "bridge:b1", Action: "person.create"},
+						{Time: at(7), Actor: "administrator", Action: "member.update", Changed: []string{"suspended", "role"}},
+						{Time: at(3), Actor: "bridge:b1", Action: "person.create", Changed: []string{"attributes"}},
 					}
 				}),
 				Events: []journal.Event{write(3, journal.PersonCreated, nil)},
 			},
-			explain.Suspended, false, []string{"by hand", "token:T1", "2026-11-29 07:00:00 UTC"},
-			[]string{"Changed by hand by token:T1", "reactivate the member in the account"},
+			explain.Suspended, false,
+			[]string{"in the account by hand: an administrator suspended the member at 2026-11-29 07:00:00 UTC"},
+			[]string{"Changed by hand by an administrator at 2026-11-29 07:00:00 UTC (suspended, role)", "reactivate the member in the account"},
 		},
 		{
 			"a suspension by hand, which a replacement without active kept",
@@ -207,13 +212,17 @@ func TestPersonIsExplained(t *testing.T) {
 				Person: person(bridge.Active, func(p *bridge.Person) { p.Suspended = true }),
 				Member: member(bridge.Active, func(m *bridge.Member) {
 					m.Suspended = true
-					m.Changes = []bridge.MemberChange{{Time: at(7), Actor: "token:T1", Action: "member.update"}}
+					m.Changes = []bridge.MemberChange{
+						{Time: at(9), Actor: "bridge:b1", Action: "person.replace", Changed: []string{"attributes"}},
+						{Time: at(7), Actor: "administrator", Action: "member.update", Changed: []string{"suspended"}},
+					}
 				}),
 				Events: []journal.Event{
-					write(9, journal.PersonUpdated, inactive), write(3, journal.PersonCreated, nil),
+					write(9, journal.PersonUpdated, stillInactive), write(3, journal.PersonCreated, nil),
 				},
 			},
-			explain.Suspended, false, []string{"by hand", "token:T1"}, nil,
+			explain.Suspended, false,
+			[]string{"in the account by hand: an administrator suspended the member at 2026-11-29 07:00:00 UTC"}, nil,
 		},
 		{
 			"a suspension by hand that was lifted before the identity provider's",
@@ -221,7 +230,7 @@ func TestPersonIsExplained(t *testing.T) {
 				Person: person(bridge.Active, func(p *bridge.Person) { p.Suspended = true }),
 				Member: member(bridge.Active, func(m *bridge.Member) {
 					m.Suspended = true
-					m.Changes = []bridge.MemberChange{{Time: at(4), Actor: "token:T1", Action: "member.update"}}
+					m.Changes = []bridge.MemberChange{{Time: at(4), Actor: "administrator", Action: "member.update"}}
 				}),
 				Events: []journal.Event{
 					write(9, journal.PersonUpdated, inactive), write(6, journal.PersonUpdated, nil),
@@ -235,13 +244,135 @@ func TestPersonIsExplained(t *testing.T) {
 				Person: person(bridge.Active, func(p *bridge.Person) { p.Suspended = true }),
 				Member: member(bridge.Active, func(m *bridge.Member) {
 					m.Suspended = true
-					m.Changes = []bridge.MemberChange{{Time: at(9), Actor: "token:T1", Action: "member.update"}}
+					m.Changes = []bridge.MemberChange{
+						{Time: at(9), Actor: "administrator", Action: "member.update", Changed: []string{"name"}},
+						{Time: at(6), Actor: "bridge:b1", Action: "person.replace", Request: requestID,
+							Changed: []string{"suspended"}},
+					}
 				}),
 				Events: []journal.Event{
 					write(6, journal.PersonUpdated, inactive), write(3, journal.PersonCreated, nil),
 				},
 			},
-			explain.Suspended, false, []string{"sent active: false at 2026-11-29 06:00:00 UTC"}, nil,
+			explain.Suspended, false,
+			[]string{"suspended, since the identity provider sent active: false at 2026-11-29 06:00:00 UTC"},
+			[]string{"Changed by hand by an administrator at 2026-11-29 09:00:00 UTC (name)"},
+		},
+		{
+			"a suspension by the identity provider, and a change of the name by hand before it",
+			explain.PersonFacts{
+				Person: person(bridge.Active, func(p *bridge.Person) { p.Suspended = true }), Bridge: "bridge:b1",
+				Member: member(bridge.Active, func(m *bridge.Member) {
+					m.Suspended = true
+					m.Changes = []bridge.MemberChange{
+						{Time: at(6), Actor: "bridge:b1", Action: "person.replace"}, // by an older account
+						{Time: at(4), Actor: "administrator", Action: "member.update", Changed: []string{"name"}},
+					}
+				}),
+				Events: []journal.Event{
+					write(6, journal.PersonUpdated, inactive), write(3, journal.PersonCreated, nil),
+				},
+			},
+			explain.Suspended, false,
+			[]string{"since the identity provider sent active: false at 2026-11-29 06:00:00 UTC"}, nil,
+		},
+		{
+			"a suspension, and a change by hand of which an older account does not say what it was",
+			explain.PersonFacts{
+				Person: person(bridge.Active, func(p *bridge.Person) { p.Suspended = true }),
+				Member: member(bridge.Active, func(m *bridge.Member) {
+					m.Suspended = true
+					m.Changes = []bridge.MemberChange{{Time: at(4), Actor: "administrator", Action: "member.update"}}
+				}),
+				Events: []journal.Event{
+					write(6, journal.PersonUpdated, inactive), write(3, journal.PersonCreated, nil),
+				},
+			},
+			explain.Suspended, false,
+			[]string{"since 2026-11-29 06:00:00 UTC at the latest, when the identity provider sent active: false",
+				"or in the account by hand", "an administrator changed the member in the account at " +
+					"2026-11-29 04:00:00 UTC, and the account does not say what"},
+			nil,
+		},
+		{
+			"a suspension by another bridge, and a request here that was about something else",
+			explain.PersonFacts{
+				Person: person(bridge.Active, func(p *bridge.Person) { p.Suspended = true }), Bridge: "bridge:a",
+				Member: member(bridge.Active, func(m *bridge.Member) {
+					m.Suspended = true
+					m.Changes = []bridge.MemberChange{
+						{Time: at(6), Actor: "bridge:a", Action: "person.replace", Changed: []string{"attributes"}},
+						{Time: at(5), Actor: "bridge:b", Action: "person.replace", Changed: []string{"suspended"},
+							Request: "REQUESTOFTHEOTHERBRIDGEAAA"},
+					}
+				}),
+				Events: []journal.Event{
+					write(6, journal.PersonUpdated, stillInactive), write(3, journal.PersonCreated, nil),
+				},
+			},
+			explain.Suspended, false,
+			[]string{"since a request of the identity provider at 2026-11-29 05:00:00 UTC, by the bridge b",
+				"request REQUESTOFTHEOTHERBRIDGEAAA, which this bridge's journal does not have"},
+			nil,
+		},
+		{
+			"a request about something else, from an account that tells no more",
+			explain.PersonFacts{
+				Person:        person(bridge.Active, func(p *bridge.Person) { p.Suspended = true }),
+				MembersHidden: true,
+				Events: []journal.Event{
+					write(6, journal.PersonUpdated, stillInactive), write(3, journal.PersonCreated, nil),
+				},
+			},
+			explain.Suspended, false,
+			[]string{"since 2026-11-29 06:00:00 UTC at the latest: it was inactive after a request that is not known " +
+				"to have said so", "another bridge's request, or in the account by hand"},
+			nil,
+		},
+		{
+			"a suspension that is older than the journal",
+			explain.PersonFacts{
+				Person: person(bridge.Active, func(p *bridge.Person) { p.Suspended = true }),
+				Member: member(bridge.Active, func(m *bridge.Member) { m.Suspended = true }),
+				Events: []journal.Event{write(6, journal.PersonUpdated, inactive)},
+			},
+			explain.Suspended, false,
+			[]string{"since 2026-11-29 06:00:00 UTC at the latest, when the identity provider sent active: false",
+				"or from before"},
+			nil,
+		},
+		{
+			"a held suspension that an administrator approved",
+			explain.PersonFacts{
+				Person: person(bridge.Active, func(p *bridge.Person) { p.Suspended = true }),
+				Member: member(bridge.Active, func(m *bridge.Member) {
+					m.Suspended = true
+					m.Changes = []bridge.MemberChange{
+						{Time: at(7), Actor: "machine", Action: "hold.approve", Changed: []string{"suspended"}},
+						{Time: at(6), Actor: "bridge:a", Action: "hold.create"},
+					}
+				}),
+				Events: []journal.Event{write(6, journal.PersonUpdated, inactive)},
+			},
+			explain.Suspended, false,
+			[]string{"since a command on the account's machine approved the held suspension at 2026-11-29 07:00:00 UTC"},
+			nil,
+		},
+		{
+			"a member that an administrator reactivated, and another bridge suspended again",
+			explain.PersonFacts{
+				Person: person(bridge.Active, func(p *bridge.Person) { p.Suspended = true }),
+				Member: member(bridge.Active, func(m *bridge.Member) {
+					m.Suspended = true
+					m.Changes = []bridge.MemberChange{
+						{Time: at(8), Actor: "bridge:b", Action: "person.replace", Changed: []string{"suspended"}},
+						{Time: at(7), Actor: "administrator", Action: "member.update", Changed: []string{"reactivated"}},
+					}
+				}),
+				Events: []journal.Event{write(6, journal.PersonUpdated, inactive), write(3, journal.PersonCreated, nil)},
+			},
+			explain.Suspended, false,
+			[]string{"since a request of the identity provider at 2026-11-29 08:00:00 UTC, by the bridge b"}, nil,
 		},
 		{
 			"a suspension that this bridge knows nothing of",
@@ -350,20 +481,20 @@ func TestPersonIsExplained(t *testing.T) {
 			"a provisioned person that was made an administrator",
 			explain.PersonFacts{
 				Person: person(bridge.Active, nil),
-				Member: member(bridge.Active, func(m *bridge.Member) { m.Role = bridge.RoleAdministrator }),
+				Member: member(bridge.Active, func(m *bridge.Member) { m.Protected = true }),
 			},
-			explain.Active, true, []string{"is in"}, []string{"an administrator of the account: provisioning never " +
+			explain.Active, true, []string{"is in"}, []string{"an administrator or the Provision Manager of the account: provisioning never " +
 				"suspends it"},
 		},
 		{
 			"an owner",
 			explain.PersonFacts{
 				Asked:  "ann@example.com",
-				Member: unmanaged(bridge.Active, func(m *bridge.Member) { m.Role = bridge.RoleOwner }),
+				Member: unmanaged(bridge.Active, func(m *bridge.Member) { m.Protected = true }),
 				Events: []journal.Event{write(5, journal.PersonRefused,
 					func(e *journal.Event) { e.Code = "protected" })},
 			},
-			explain.Protected, true, []string{"is an owner of the account, which provisioning never adopts"},
+			explain.Protected, true, []string{"is an owner, an administrator or the Provision Manager of the account, which provisioning never adopts"},
 			[]string{"POST 409 protected", "must make it an ordinary member first"},
 		},
 		{
@@ -573,8 +704,8 @@ func TestRequestsAreTold(t *testing.T) {
 			}),
 			write(7, journal.PersonConfirmed, func(e *journal.Event) { e.Request = "" }),
 			write(6, journal.PersonCreated, func(e *journal.Event) {
-				e.Request, e.Status, e.State = ids[0], 201,
-					"invited"
+				e.Request, e.Status, e.State = ids[0], 201, "invited"
+				e.SentActive = journal.Bool(true)
 			}),
 		},
 		Log: map[string]explain.LogLine{ids[1]: {Method: "PATCH", Client: "192.0.2.1"}},

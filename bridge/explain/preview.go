@@ -79,9 +79,9 @@ func Foresee(n Newcomer, members []bridge.Member) Foreseen {
 	case byName != nil && byAddress != nil && byName.ID != byAddress.ID:
 		return decide(WouldRefuse, "the userName was one member's, %s, and the address is another's (409)",
 			byName.Address)
-	case adopted != nil && adopted.Role != bridge.RoleMember:
-		return decide(WouldRefuse, "%s is %s, which provisioning never adopts (409)", adopted.Address,
-			role(adopted.Role))
+	case adopted != nil && adopted.Protected:
+		return decide(WouldRefuse, "%s is an owner, an administrator or the Provision Manager, which "+
+			"provisioning never adopts (409)", adopted.Address)
 	case adopted != nil:
 		f.Member = adopted.ID
 		return decide(WouldAdopt, "%s", adoption(n, *adopted, by, holder))

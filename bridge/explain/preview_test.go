@@ -27,45 +27,46 @@ func TestWhatCreatingAPersonWouldDo(t *testing.T) {
 			"address"},
 		{"it is inactive", off, nil, explain.WouldStore, "inactive"},
 		{"a member has its address, in another case", ann, []bridge.Member{
-			{ID: "m", Address: "ANN@example.com", Role: bridge.RoleMember, State: bridge.Active},
+			{ID: "m", Address: "ANN@example.com", State: bridge.Active},
 		}, explain.WouldAdopt, "the member that is active, by its address"},
 		{"a member had its userName", ann, []bridge.Member{
-			{ID: "m", Address: "old@example.com", LastUserName: "ann", Role: bridge.RoleMember, State: bridge.Active,
+			{ID: "m", Address: "old@example.com", LastUserName: "ann", State: bridge.Active,
 				Suspended: true},
 		}, explain.WouldAdopt, "by its last userName, and reactivate it; its address changes to ann@example.com"},
 		{"a member that has not accepted had its userName", ann, []bridge.Member{
-			{ID: "m", Address: "old@example.com", LastUserName: "ann", Role: bridge.RoleMember, State: bridge.Invited},
+			{ID: "m", Address: "old@example.com", LastUserName: "ann", State: bridge.Invited},
 		}, explain.WouldAdopt, "the invitation goes to ann@example.com"},
 		{"it is inactive, and a member has its address", off, []bridge.Member{
-			{ID: "m", Address: "ann@example.com", Role: bridge.RoleMember, State: bridge.Active},
+			{ID: "m", Address: "ann@example.com", State: bridge.Active},
 		}, explain.WouldAdopt, "and suspend it"},
 		{"two members have its names", ann, []bridge.Member{
-			{ID: "m", Address: "old@example.com", LastUserName: "ann", Role: bridge.RoleMember},
-			{ID: "n", Address: "ann@example.com", Role: bridge.RoleMember},
+			{ID: "m", Address: "old@example.com", LastUserName: "ann"},
+			{ID: "n", Address: "ann@example.com"},
 		}, explain.WouldRefuse, "409"},
 		{"one member has both", ann, []bridge.Member{
-			{ID: "m", Address: "ann@example.com", LastUserName: "ann", Role: bridge.RoleMember, State: bridge.Active},
+			{ID: "m", Address: "ann@example.com", LastUserName: "ann", State: bridge.Active},
 		}, explain.WouldAdopt, "by its last userName"},
 		{"an owner has its address", ann, []bridge.Member{
-			{ID: "m", Address: "ann@example.com", Role: bridge.RoleOwner, State: bridge.Active},
-		}, explain.WouldRefuse, "an owner, which provisioning never adopts (409)"},
+			{ID: "m", Address: "ann@example.com", Protected: true, State: bridge.Active},
+		}, explain.WouldRefuse, "an owner, an administrator or the Provision Manager, which provisioning " +
+			"never adopts (409)"},
 		{"a provisioned person has its userName", ann, []bridge.Member{
-			{ID: "m", PersonID: "p", UserName: "Ann", Address: "x@example.com", Role: bridge.RoleMember},
+			{ID: "m", PersonID: "p", UserName: "Ann", Address: "x@example.com"},
 		}, explain.WouldRefuse, "another provisioned person has the userName (409), SCIM id p"},
 		{"a provisioned person has its address", ann, []bridge.Member{
-			{ID: "m", PersonID: "p", UserName: "x", Address: "ann@example.com", Role: bridge.RoleMember},
+			{ID: "m", PersonID: "p", UserName: "x", Address: "ann@example.com"},
 		}, explain.WouldStore, "another member has the address"},
 		{"a provisioned person is about to have its address", ann, []bridge.Member{
-			{ID: "m", PersonID: "p", UserName: "x", Address: "x@example.com", Role: bridge.RoleMember,
+			{ID: "m", PersonID: "p", UserName: "x", Address: "x@example.com",
 				Change: &bridge.AddressChange{Address: "Ann@example.com"}},
 		}, explain.WouldStore, "about to move to it"},
 		{"a member had its userName, and another has its address", ann, []bridge.Member{
-			{ID: "m", Address: "old@example.com", LastUserName: "ann", Role: bridge.RoleMember, State: bridge.Active},
-			{ID: "n", PersonID: "p", UserName: "x", Address: "ann@example.com", Role: bridge.RoleMember},
+			{ID: "m", Address: "old@example.com", LastUserName: "ann", State: bridge.Active},
+			{ID: "n", PersonID: "p", UserName: "x", Address: "ann@example.com"},
 		}, explain.WouldAdopt, "its address stays old@example.com"},
 		{"it has no address, and a member has none either", explain.Newcomer{UserName: "ann", Active: true},
 			[]bridge.Member{
-				{ID: "m", UserName: "x", State: bridge.NotInvited, Role: bridge.RoleMember},
+				{ID: "m", UserName: "x", State: bridge.NotInvited},
 			}, explain.WouldStore, "no e-mail address"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -84,7 +85,7 @@ func TestWhatCreatingAPersonWouldDo(t *testing.T) {
 func TestAPreviewReadsResources(t *testing.T) {
 	t.Parallel()
 	x := explainer(t, &fakeAccount{found: bridge.MembersFound{Items: []bridge.Member{
-		{ID: "m", Address: "ann@example.com", Role: bridge.RoleMember, State: bridge.Active},
+		{ID: "m", Address: "ann@example.com", State: bridge.Active},
 	}}})
 	x.SignInAddress = func(resource json.RawMessage) string {
 		var r struct{ Address string }

@@ -58,7 +58,7 @@ func describe(e journal.Event, groups map[string]string) string {
 		words[0] = "group " + cmp.Or(groups[e.Group], e.Group) + " " + words[0]
 	}
 	if e.Active != nil {
-		words = append(words, fmt.Sprintf("active: %t", *e.Active))
+		words = append(words, state(e))
 	}
 	if e.State != "" {
 		words = append(words, "member "+strings.ReplaceAll(e.State, "_", " "))
@@ -78,6 +78,18 @@ func describe(e journal.Event, groups map[string]string) string {
 		words = append(words, "nothing changed")
 	}
 	return strings.Join(words, ", ")
+}
+
+// state says whether the person is active after a request, and whether the request said so.
+func state(e journal.Event) string {
+	switch {
+	case e.SentActive != nil && *e.SentActive == *e.Active:
+		return fmt.Sprintf("active: %t", *e.Active)
+	case *e.Active:
+		return "now active"
+	default:
+		return "now inactive"
+	}
 }
 
 // failure says how a request failed.

@@ -285,6 +285,36 @@ func (e FirewallAction) Valid() bool {
 	}
 }
 
+// Defines values for FoundByAs.
+const (
+	FoundByAsAddress      FoundByAs = "address"
+	FoundByAsId           FoundByAs = "id"
+	FoundByAsLastUserName FoundByAs = "last_user_name"
+	FoundByAsNewAddress   FoundByAs = "new_address"
+	FoundByAsPersonId     FoundByAs = "person_id"
+	FoundByAsUserName     FoundByAs = "user_name"
+)
+
+// Valid indicates whether the value is a known member of the FoundByAs enum.
+func (e FoundByAs) Valid() bool {
+	switch e {
+	case FoundByAsAddress:
+		return true
+	case FoundByAsId:
+		return true
+	case FoundByAsLastUserName:
+		return true
+	case FoundByAsNewAddress:
+		return true
+	case FoundByAsPersonId:
+		return true
+	case FoundByAsUserName:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FoundMemberState.
 const (
 	FoundMemberStateActive     FoundMemberState = "active"
@@ -378,6 +408,36 @@ const (
 func (e KDFAlgorithm) Valid() bool {
 	switch e {
 	case N2SKDPBKDF2HMACSHA256:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MemberChangeChanged.
+const (
+	MemberChangeChangedAttributes     MemberChangeChanged = "attributes"
+	MemberChangeChangedName           MemberChangeChanged = "name"
+	MemberChangeChangedReactivated    MemberChangeChanged = "reactivated"
+	MemberChangeChangedRole           MemberChangeChanged = "role"
+	MemberChangeChangedSuspended      MemberChangeChanged = "suspended"
+	MemberChangeChangedSuspensionHeld MemberChangeChanged = "suspension held"
+)
+
+// Valid indicates whether the value is a known member of the MemberChangeChanged enum.
+func (e MemberChangeChanged) Valid() bool {
+	switch e {
+	case MemberChangeChangedAttributes:
+		return true
+	case MemberChangeChangedName:
+		return true
+	case MemberChangeChangedReactivated:
+		return true
+	case MemberChangeChangedRole:
+		return true
+	case MemberChangeChangedSuspended:
+		return true
+	case MemberChangeChangedSuspensionHeld:
 		return true
 	default:
 		return false
@@ -793,6 +853,17 @@ type FirewallUpdate struct {
 	Rules         *[]FirewallRuleInput `json:"rules,omitempty"`
 }
 
+// FoundBy defines model for FoundBy.
+type FoundBy struct {
+	As FoundByAs `json:"as"`
+
+	// Name the place of the name in the request, from 0 on
+	Name int `json:"name"`
+}
+
+// FoundByAs defines model for FoundBy.As.
+type FoundByAs string
+
 // FoundMember defines model for FoundMember.
 type FoundMember struct {
 	// Address sign-in address; absent before there is one
@@ -805,6 +876,9 @@ type FoundMember struct {
 	// Changes with `details`: the latest audit events about the member and its person, newest first, at most 10
 	Changes   *[]MemberChange `json:"changes,omitempty"`
 	CreatedAt time.Time       `json:"created_at"`
+
+	// FoundBy under which of the names the member was found
+	FoundBy []FoundBy `json:"found_by"`
 
 	// Holds with `details`: at most 100, those that belong to a held suspension among them
 	Holds *[]Hold `json:"holds,omitempty"`
@@ -821,8 +895,10 @@ type FoundMember struct {
 
 	// PersonId SCIM id, while managed
 	PersonId *string `json:"person_id,omitempty"`
-	Role     Role    `json:"role"`
-	SignedUp bool    `json:"signed_up"`
+
+	// Protected an owner, an administrator or the Provision Manager: provisioning leaves it alone
+	Protected bool `json:"protected"`
+	SignedUp  bool `json:"signed_up"`
 
 	// State `not_invited` for a person who is no member yet
 	State      FoundMemberState `json:"state"`
@@ -1074,10 +1150,19 @@ type MemberChange struct {
 	// Action as in audit events
 	Action string `json:"action"`
 
-	// Actor as in audit events
-	Actor string    `json:"actor"`
-	Time  time.Time `json:"time"`
+	// Actor `bridge:` with its instance, or `administrator`, `person` or `machine` (a command on the database's machine), without saying which
+	Actor string `json:"actor"`
+
+	// Changed what was changed; absent if the event does not say, as in those of older versions
+	Changed *[]MemberChangeChanged `json:"changed,omitempty"`
+
+	// RequestId the identity provider's request, as in the log of the bridge
+	RequestId *string   `json:"request_id,omitempty"`
+	Time      time.Time `json:"time"`
 }
+
+// MemberChangeChanged defines model for MemberChange.Changed.
+type MemberChangeChanged string
 
 // MemberInput Example: {"address":"ann@example.com","name":"Ann Lee"}
 type MemberInput struct {

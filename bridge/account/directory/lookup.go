@@ -12,10 +12,29 @@ import (
 )
 
 // A FoundMember is a member with what its state depends on.
-type FoundMember = store.FoundMember
+type FoundMember struct {
+	store.FoundMember
+	FoundBy []FoundBy
+	// Holds and Changes are for those who ask for details. The changes are newest first.
+	Holds   []store.Hold
+	Changes []MemberChange
+}
+
+// A FoundBy says under which of the names of a lookup a member was found.
+type FoundBy struct {
+	Name int // its place among them
+	As   string
+}
 
 // A MemberChange is an audit event about a member or its person.
-type MemberChange = store.MemberChange
+type MemberChange struct {
+	Time          time.Time
+	Actor, Action string
+	// Changed says what; nil in an event of a version that did not write that down.
+	Changed []string
+	// Request is the id of the identity provider's request; empty if it was not one, or in an older event.
+	Request string
+}
 
 // Lookup is what LookUpMembers found.
 type Lookup struct {
@@ -53,29 +72,64 @@ func (d *Directory) LookUpMembers(ctx context.Context, names []string, details b
 		if found.AllowedDomains, err = allowedDomains(ctx, tx, trimmed); err != nil {
 			return err
 		}
-		if found.Members, err = tx.FindMembers(ctx, trimmed); err != nil || !details {
-			return err
-		}
-		for i := range found.Members {
-			if err := addDetails(ctx, tx, &found.Members[i]); err != nil {
-				return err
+		members, err := tx.FindMembers(ctx, trimmed)
+		asked := make(map[string][]int, len(trimmed))
+		for i, name := range trimmed {
+			if name != "" {
+				asked[store.Fold(name)] = append(asked[store.Fold(name)], i)
 			}
 		}
-		return nil
+		for _, m := range members {
+			found.Members = append(found.Members, FoundMember{FoundMember: m, FoundBy: foundBy(m, asked)})
+		}
+		if err != nil || !details {
+			return err
+		}
+		return addDetails(ctx, tx, found.Members)
 	})
 	return found, err
 }
 
-func addDetails(ctx context.Context, tx *store.Tx, m *FoundMember) (err error) {
-	if m.Holds, err = tx.HoldsOf(ctx, m.ID, maxHoldsFound); err != nil {
+func addDetails(ctx context.Context, tx *store.Tx, members []FoundMember) error {
+	var ids []string
+	for _, m := range members {
+		ids = append(ids, m.ID)
+		if m.Managed() {
+			ids = append(ids, m.PersonID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	changes, err := tx.ChangesOf(ctx, ids, maxChangesFound)
+	if err != nil {
 		return err
 	}
-	ids := []string{m.ID}
-	if m.Managed() {
-		ids = append(ids, m.PersonID)
+	for i := range members {
+		m := &members[i]
+		if m.Holds, err = tx.HoldsOf(ctx, m.ID, maxHoldsFound); err != nil {
+			return err
+		}
+		of := slices.Concat(changes[m.ID], changes[m.PersonID])
+		slices.SortStableFunc(of, func(a, b store.MemberChange) int { return b.Time.Compare(a.Time) })
+		for _, c := range of[:min(len(of), maxChangesFound)] {
+			m.Changes = append(m.Changes, readChange(c))
+		}
 	}
-	m.Changes, err = tx.ChangesOf(ctx, ids, maxChangesFound)
-	return err
+	return nil
+}
+
+// foundBy says under which names a member was found. Whoever asks need not know how names are compared.
+func foundBy(m store.FoundMember, asked map[string][]int) (all []FoundBy) {
+	for _, n := range [...]struct{ as, name string }{
+		{"id", m.ID}, {"person_id", m.PersonID}, {"address", m.Address}, {"new_address", m.Change.Address},
+		{"user_name", m.UserName}, {"last_user_name", m.LastUserName},
+	} {
+		for _, i := range asked[store.Fold(n.name)] {
+			all = append(all, FoundBy{i, n.as})
+		}
+	}
+	return all
 }
 
 // allowedDomains returns those domains of some addresses that are allowed for sign-up, in alphabetical order.

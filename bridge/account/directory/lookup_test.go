@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -123,6 +124,137 @@ func TestALookupTellsWhatAStateDependsOn(t *testing.T) {
 	plain, err := d.LookUpMembers(t.Context(), []string{held.ID, moving.ID}, false)
 	if err != nil || len(plain.Members) != 2 || plain.Members[0].Changes != nil || plain.Members[1].Holds != nil {
 		t.Errorf("without details: %+v, %v", plain.Members, err)
+	}
+}
+
+// Whoever asks why a member is suspended must be told what was changed, and by which request.
+func TestALookupTellsWhatWasChanged(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	ctx := account.WithCaller(t.Context(), account.Caller{Kind: account.ByBridge, ID: "b1", RequestID: "REQUEST1"})
+	ann := d.joined("ann@example.com")
+	input := func(active bool) directory.PersonInput {
+		return directory.PersonInput{
+			Attributes: attributes("userName", "ann@example.com", "active", active), SignInAddress: "ann@example.com",
+		}
+	}
+	latest := func(name string) directory.MemberChange {
+		t.Helper()
+		members := d.lookUp(name).Members
+		if len(members) != 1 || len(members[0].Changes) == 0 {
+			t.Fatalf("%s finds %+v", name, members)
+		}
+		return members[0].Changes[0]
+	}
+	replace := func(in directory.PersonInput) {
+		t.Helper()
+		if _, err := d.ReplacePerson(ctx, ann.ID, in, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, row := range []struct {
+		name    string
+		do      func()
+		changed []string
+		request string
+	}{
+		{"a suspension by a request", func() { replace(input(false)) }, []string{"suspended"}, "REQUEST1"},
+		{"a reactivation by a request", func() { replace(input(true)) }, []string{"reactivated"}, "REQUEST1"},
+		{"another attribute", func() {
+			replace(directory.PersonInput{
+				Attributes:    attributes("userName", "ann@example.com", "title", "Dr."),
+				SignInAddress: "ann@example.com",
+			})
+		}, []string{"attributes"}, "REQUEST1"},
+		{"a name by hand", func() { d.byHand(ann.MemberID, directory.MemberUpdate{Name: new("suspended")}) },
+			[]string{"name"}, ""},
+		{"a role by hand", func() { d.byHand(ann.MemberID, directory.MemberUpdate{Role: new(store.RoleOwner)}) },
+			[]string{"role"}, ""},
+		{"a role and a suspension by hand", func() {
+			d.byHand(ann.MemberID, directory.MemberUpdate{Role: new(store.RoleMember), Suspended: new(true)})
+		}, []string{"suspended", "role"}, ""},
+		{"a reactivation by hand", func() { d.byHand(ann.MemberID, directory.MemberUpdate{Suspended: new(false)}) },
+			[]string{"reactivated"}, ""},
+	} {
+		row.do()
+		if got := latest(ann.ID); !slices.Equal(got.Changed, row.changed) || got.Request != row.request {
+			t.Errorf("%s: the change is %+v, want %q by %q", row.name, got, row.changed, row.request)
+		}
+		d.later(time.Second)
+	}
+	if err := d.DeletePerson(ctx, ann.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := latest("ann@example.com"); got.Action != "person.delete" || got.Request != "REQUEST1" ||
+		!slices.Equal(got.Changed, []string{"suspended"}) {
+		t.Errorf("the deletion is %+v", got)
+	}
+	inactive, err := d.CreatePerson(ctx, directory.PersonInput{Attributes: attributes("userName", "bob", "active", false)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := latest(inactive.ID); got.Action != "person.create" || !slices.Equal(got.Changed, []string{"suspended"}) {
+		t.Errorf("the creation as inactive is %+v", got)
+	}
+}
+
+// A held suspension is suspended by whoever approves it.
+func TestALookupTellsWhoApprovedAHold(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	d.limit("max(0, 0%)/1h")
+	ann := d.joined("ann@example.com")
+	d.active(ann, false)
+	changes := d.lookUp(ann.ID).Members[0].Changes
+	if len(changes) < 2 || !slices.ContainsFunc(changes[:2], func(c directory.MemberChange) bool {
+		return slices.Equal(c.Changed, []string{"suspension held"})
+	}) {
+		t.Errorf("after the request: %+v", changes)
+	}
+	d.later(time.Second)
+	d.decideAll(directory.Approve)
+	changes = d.lookUp(ann.ID).Members[0].Changes
+	if changes[0].Action != "hold.approve" || !slices.Equal(changes[0].Changed, []string{"suspended"}) {
+		t.Errorf("after the approval: %+v", changes)
+	}
+}
+
+// What another member had once is not in the way now.
+func TestALookupTellsWhetherAnAddressIsTakenNow(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	ann := d.create("ann@example.com")
+	blocked := d.createFrom(directory.PersonInput{
+		Attributes: attributes("userName", "dave"), SignInAddress: "ANN@example.com",
+	})
+	if !d.lookUp(blocked.ID).Members[0].WantedBlocked {
+		t.Error("the address of another member is free")
+	}
+	d.replace(ann.ID, directory.PersonInput{
+		Attributes: attributes("userName", "ann@example.com"), SignInAddress: "ann2@example.com",
+	})
+	if m := d.lookUp(blocked.ID).Members[0]; m.WantedBlocked || m.WantedAddress != "ANN@example.com" {
+		t.Errorf("nobody has the address, and the member is %+v", m)
+	}
+}
+
+// The account compares names, since only it knows how: each spelling finds the member and is told as its name.
+func TestALookupSaysByWhichNameAMemberWasFound(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	d.invite("caf\u00e9@example.com")
+	gone := d.createFrom(directory.PersonInput{
+		Attributes: attributes("userName", "Stra\u00dfe"), SignInAddress: "s@example.com",
+	})
+	d.remove(gone.ID)
+	for _, row := range []struct{ asked, as string }{
+		{"CAFE\u0301@example.com", "address"}, {"STRASSE", "last_user_name"}, {"stra\u00dfe", "last_user_name"},
+		{" s@EXAMPLE.com", "address"},
+	} {
+		members := d.lookUp("nobody", row.asked).Members
+		if len(members) != 1 || !slices.Equal(members[0].FoundBy, []directory.FoundBy{{Name: 1, As: row.as}}) {
+			t.Errorf("%q finds %+v", row.asked, members)
+		}
 	}
 }
 

@@ -220,7 +220,7 @@ func (d *Directory) UpdateMember(ctx context.Context, id string, u MemberUpdate,
 		if err := d.inviteAgain(ctx, tx, before, m); err != nil {
 			return err
 		}
-		if err := d.account.Audit(ctx, tx, "member.update", id, ""); err != nil {
+		if err := d.account.Audit(ctx, tx, "member.update", id, "%s", changesByHand(before, m)); err != nil {
 			return err
 		}
 		m, err = member(ctx, tx, id)

@@ -99,7 +99,7 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 		if err != nil {
 			return err
 		}
-		now := d.account.Time()
+		now, before := d.account.Time(), m
 		if !adopted {
 			m = store.Member{
 				ID: d.account.NewID(), Name: attrs.personName(), Role: store.RoleMember,
@@ -113,7 +113,8 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 		// the one before stays 404.
 		p = Person{ID: d.account.NewID(), MemberID: m.ID, CreatedAt: now, ModifiedAt: now}
 		d.setInput(&p, attrs, in.SignInAddress)
-		if err := d.settle(ctx, tx, &p, m, attrs); err != nil {
+		settled, err := d.settle(ctx, tx, &p, m, attrs)
+		if err != nil {
 			return err
 		}
 		if err := tx.InsertPerson(ctx, p); err != nil {
@@ -126,7 +127,7 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 		if err := tx.CountMember(ctx, m.ID, +1, now); err != nil {
 			return err
 		}
-		if err := d.account.Audit(ctx, tx, "person.create", p.ID, "member %s", m.ID); err != nil {
+		if err := d.account.Audit(ctx, tx, "person.create", p.ID, "member %s, %s", m.ID, changeByRequest(ctx, before, settled)); err != nil {
 			return err
 		}
 		p, err = person(ctx, tx, p.ID)
@@ -180,7 +181,8 @@ func (d *Directory) ReplacePerson(
 				return err
 			}
 		}
-		if err := d.settle(ctx, tx, &p, m, attrs); err != nil {
+		settled, err := d.settle(ctx, tx, &p, m, attrs)
+		if err != nil {
 			return err
 		}
 		if samePerson(before, p) {
@@ -199,7 +201,7 @@ func (d *Directory) ReplacePerson(
 				return err
 			}
 		}
-		if err := d.account.Audit(ctx, tx, "person.replace", id, ""); err != nil {
+		if err := d.account.Audit(ctx, tx, "person.replace", id, "%s", changeByRequest(ctx, m, settled)); err != nil {
 			return err
 		}
 		p, err = person(ctx, tx, id)
@@ -251,7 +253,9 @@ func (d *Directory) DeletePerson(ctx context.Context, id, ifMatch string) error 
 		for _, step := range []func() error{
 			func() error { return tx.DeletePerson(ctx, id) },
 			func() error { return tx.ForgetLastUserName(ctx, p.UserName) },
-			func() error { return d.account.Audit(ctx, tx, "person.delete", id, "member %s", m.ID) },
+			func() error {
+				return d.account.Audit(ctx, tx, "person.delete", id, "member %s, %s", m.ID, changeByRequest(ctx, before, m))
+			},
 		} {
 			if err := step(); err != nil {
 				return err
@@ -299,31 +303,33 @@ func (d *Directory) setInput(p *Person, attrs attributes, address string) {
 }
 
 // settle changes the member m as the identity provider asks, and writes m if
-// that is a change. The caller writes the person.
-func (d *Directory) settle(ctx context.Context, tx *store.Tx, p *Person, m store.Member, attrs attributes) error {
+// that is a change. It returns the member as it is then. The caller writes the person.
+func (d *Directory) settle(
+	ctx context.Context, tx *store.Tx, p *Person, m store.Member, attrs attributes,
+) (store.Member, error) {
 	before := m
 	m.PersonID, m.UserName, m.Name, m.LastUserName = p.ID, p.UserName, attrs.personName(), ""
 	if err := d.settleActive(ctx, tx, p, &m, attrs.active); err != nil {
-		return err
+		return m, err
 	}
 	if err := d.settleAddress(ctx, tx, p, &m); err != nil {
-		return err
+		return m, err
 	}
 	// No link goes to an address that the identity provider has corrected, even
 	// if the right one is not free yet.
 	if attrs.active && !p.WantedBlocked {
 		if err := d.inviteAgain(ctx, tx, before, m); err != nil {
-			return err
+			return m, err
 		}
 	}
 	p.State, p.Suspended, p.Address, p.PendingAddress = m.State, m.LooksSuspended(), m.Address, m.PendingAddress
 	if m == before {
-		return nil
+		return m, nil
 	}
 	if err := countAccess(ctx, tx, before, m); err != nil {
-		return err
+		return m, err
 	}
-	return tx.UpdateMember(ctx, m)
+	return m, tx.UpdateMember(ctx, m)
 }
 
 // checkUserName refuses a userName that another person has.

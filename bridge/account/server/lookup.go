@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"strings"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 )
@@ -27,10 +29,11 @@ func (h directoryHandlers) LookUpMembers(
 
 func toFoundMember(m directory.FoundMember, details bool) api.FoundMember {
 	out := api.FoundMember{
-		Id: m.ID, Address: optional(m.Address), Role: api.Role(m.Role), State: api.FoundMemberState(m.State),
+		Id: m.ID, Address: optional(m.Address), Protected: m.Protected(), State: api.FoundMemberState(m.State),
 		StateSince: m.StateSince, Suspended: m.Suspended, SuspensionHeld: m.SuspensionHeld, SignedUp: m.SignedUp,
 		CreatedAt: m.CreatedAt, PersonId: optional(m.PersonID), UserName: optional(m.UserName),
 		LastUserName: optional(m.LastUserName), WantedAddress: optional(m.WantedAddress),
+		FoundBy: toAll(m.FoundBy, toFoundBy),
 	}
 	if m.Managed() {
 		out.WantedSince, out.AddressTaken = optionalTime(m.WantedSince), &m.WantedBlocked
@@ -51,5 +54,31 @@ func toFoundMember(m directory.FoundMember, details bool) api.FoundMember {
 }
 
 func toMemberChange(c directory.MemberChange) api.MemberChange {
-	return api.MemberChange{Time: c.Time, Actor: c.Actor, Action: c.Action}
+	out := api.MemberChange{
+		Time: c.Time, Actor: actorKind(c.Actor), Action: c.Action, RequestId: optional(c.Request),
+	}
+	if c.Changed != nil {
+		out.Changed = new(toAll(c.Changed, func(what string) api.MemberChangeChanged {
+			return api.MemberChangeChanged(what)
+		}))
+	}
+	return out
+}
+
+// actorKind says who made a change, as far as a bridge may know: which administrators there are is not its business.
+func actorKind(actor string) string {
+	switch kind, _, _ := strings.Cut(actor, ":"); account.CallerKind(kind) {
+	case account.ByBridge:
+		return actor
+	case account.ByPerson:
+		return "person"
+	case account.ByMachine:
+		return "machine"
+	default:
+		return "administrator"
+	}
+}
+
+func toFoundBy(f directory.FoundBy) api.FoundBy {
+	return api.FoundBy{Name: f.Name, As: api.FoundByAs(f.As)}
 }

@@ -263,6 +263,7 @@ func (b *runningBridge) explainer() *explain.Explainer {
 
 		SignInAddress: provision.SignInAddress,
 		DataDir:       b.cfg.dataDir,
+		Instance:      func() string { return b.status().Instance },
 	}
 }
 

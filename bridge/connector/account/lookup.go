@@ -32,11 +32,14 @@ func (c *Connector) LookUpMembers(ctx context.Context, names []string, details b
 
 func fromMember(m api.FoundMember) bridge.Member {
 	out := bridge.Member{
-		ID: m.Id, Address: value(m.Address), Role: string(m.Role), State: bridge.MemberState(m.State),
+		ID: m.Id, Address: value(m.Address), Protected: m.Protected, State: bridge.MemberState(m.State),
 		StateSince: m.StateSince, Suspended: m.Suspended, SuspensionHeld: m.SuspensionHeld, SignedUp: m.SignedUp,
 		Created: m.CreatedAt, PersonID: value(m.PersonId), UserName: value(m.UserName),
 		LastUserName: value(m.LastUserName), WantedAddress: value(m.WantedAddress), WantedSince: value(m.WantedSince),
 		AddressTaken: value(m.AddressTaken), InvitedAt: value(m.InvitedAt), InvitedUntil: value(m.InvitedUntil),
+		FoundBy: each(m.FoundBy, func(f api.FoundBy) bridge.FoundBy {
+			return bridge.FoundBy{Name: f.Name, As: bridge.NameKind(f.As)}
+		}),
 		Holds: each(value(m.Holds), fromHold), Changes: each(value(m.Changes), fromMemberChange),
 	}
 	if a := m.AddressChange; a != nil {
@@ -48,5 +51,9 @@ func fromMember(m api.FoundMember) bridge.Member {
 }
 
 func fromMemberChange(c api.MemberChange) bridge.MemberChange {
-	return bridge.MemberChange{Time: c.Time, Actor: c.Actor, Action: c.Action}
+	out := bridge.MemberChange{Time: c.Time, Actor: c.Actor, Action: c.Action, Request: value(c.RequestId)}
+	for _, what := range value(c.Changed) {
+		out.Changed = append(out.Changed, string(what))
+	}
+	return out
 }
