@@ -83,6 +83,7 @@ func (x *Explainer) person(ctx context.Context, asked string) (Answer, error) {
 	for i := range found.facts {
 		f := &found.facts[i]
 		f.Asked, f.Now, f.AccountAway, f.MembersHidden = asked, a.Time, found.away, found.hidden
+		f.Offline = x.Account == nil
 		f.AllowedDomains, f.Database, f.DataDir = found.members.AllowedDomains, found.members.Database, x.DataDir
 		if x.Instance != nil {
 			f.Bridge = "bridge:" + x.Instance()
@@ -311,6 +312,7 @@ func (x *Explainer) group(ctx context.Context, asked string) (Answer, error) {
 	for i := range groups {
 		f := &groups[i]
 		f.Asked, f.Now, f.AccountAway, f.DataDir = asked, a.Time, away, x.DataDir
+		f.Offline = x.Account == nil
 	}
 	if err := x.addGroupEvents(ctx, groups); err != nil {
 		return a, err

@@ -23,6 +23,7 @@ type GroupFacts struct {
 	// AccountAway is why the account could not be asked, as a clause; empty if it could.
 	AccountAway  string
 	DataDir      string          // the bridge's; empty if it is not known
+	Offline      bool            // no bridge runs
 	Events       []journal.Event // newest first
 	JournalSince time.Time
 	Log          map[string]LogLine
@@ -41,7 +42,7 @@ func Group(f GroupFacts) Explanation {
 		e.Verdict = Undetermined
 		e.Conclusion = sentence("Whether the group %s is in is not known now: %s.", []any{e.Name, f.AccountAway})
 		e.has("It cannot be asked: %s.", f.AccountAway)
-		e.toDo("%s", solveFirst(f.DataDir))
+		e.toDo("%s", solveFirst(f.DataDir, f.Offline))
 	case f.Group != nil:
 		f.provisioned(&e)
 	default:

@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ type PersonFacts struct {
 	AllowedDomains []string
 	Database       string // the account's --database; empty if it is not known
 	DataDir        string // the bridge's; empty if it is not known
+	Offline        bool   // no bridge runs
 	Bridge         string // as the account's changes name this one; empty if it is not known
 	// Events are those of the journal about the person, newest first, and JournalSince is how far it goes back.
 	Events       []journal.Event
@@ -178,7 +180,11 @@ func command(arguments, dataDir string) string {
 	return "`scim-bridge " + arguments + "`"
 }
 
-func solveFirst(dataDir string) string {
+func solveFirst(dataDir string, offline bool) string {
+	if offline {
+		return "Start the bridge: " + command("serve --data-dir", dataDir) + ", with the flags that it has otherwise. " +
+			"If it ended by itself, the last lines of its log say why. Then ask again."
+	}
 	return "Solve that first: " + command("status --local", dataDir) + " on the bridge's machine, or its status " +
 		"page, says how. Then ask again."
 }
@@ -197,7 +203,7 @@ func (f PersonFacts) undetermined(e *Explanation) {
 			"it was at %s: %s.", []any{f.name(), f.AccountAway, moment(last.Time), describe(last, nil)})
 	}
 	e.has("It cannot be asked: %s.", f.AccountAway)
-	e.toDo("%s", solveFirst(f.DataDir))
+	e.toDo("%s", solveFirst(f.DataDir, f.Offline))
 }
 
 // provisioned explains a person that the identity provider manages.
@@ -253,7 +259,7 @@ func (f PersonFacts) moving() string {
 
 func (f PersonFacts) invited(e *Explanation) {
 	m := f.Member
-	expired := m != nil && (m.InvitedUntil.IsZero() || !f.Now.Before(m.InvitedUntil))
+	expired := m != nil && f.linkExpired()
 	switch {
 	case m == nil:
 		e.conclude(Invited, false, "%s is not in yet: it was invited to %s, and has not accepted.", f.name(),
@@ -262,6 +268,9 @@ func (f PersonFacts) invited(e *Explanation) {
 		e.conclude(Invited, false, "%s is not in: it was invited to %s%s and has not accepted, and the link has "+
 			"expired.", f.name(), m.Address, f.sinceState(" at "))
 		e.awaited("Nothing: no link works.")
+		if m.AddressTaken {
+			return // of which tellAddress tells: while it is so, no invitation is sent
+		}
 		e.toDo("Switch the person off and on again in the identity provider, so that it sends active: false and then " +
 			"active: true: the account then sends a new invitation.")
 		return
@@ -272,6 +281,11 @@ func (f PersonFacts) invited(e *Explanation) {
 	}
 	e.toDo("Ask the person to look for the mail, also among unwanted ones. The account's outbox has it: %s.",
 		f.outbox(f.Person.SignInAddress))
+}
+
+// linkExpired reports whether an invited member has no link that works.
+func (f PersonFacts) linkExpired() bool {
+	return f.Member.InvitedUntil.IsZero() || !f.Now.Before(f.Member.InvitedUntil)
 }
 
 // outbox is the command that shows the mails to an address.
@@ -293,10 +307,16 @@ func (f PersonFacts) placeholder() string {
 }
 
 func (f PersonFacts) notInvited(e *Explanation) {
-	if m := f.Member; m != nil && m.AddressTaken {
+	switch m := f.Member; {
+	case m != nil && m.AddressTaken:
 		f.addressTaken(e)
 		e.conclude(NotInvited, false, "%s is not in: it was not invited, since another member has the address %s.",
 			f.name(), m.WantedAddress)
+		return
+	case m != nil && m.WantedAddress != "":
+		e.conclude(NotInvited, false, "%s is not in: it was not invited, since another member had the address %s when "+
+			"the identity provider sent it last, and nobody has it now.", f.name(), m.WantedAddress)
+		f.sendAgain(e, "it is then invited")
 		return
 	}
 	e.conclude(NotInvited, false, "%s is not in: it was not invited, since the identity provider names no e-mail "+
@@ -320,7 +340,16 @@ func (f PersonFacts) addressTaken(e *Explanation) {
 	e.remedy(problem.New(problem.AddressMissing, f.Now, problem.Facts{
 		problem.FactReason: "address_taken", problem.FactUserName: f.name(), problem.FactEmail: address,
 	}))
-	e.toDo("%s says who has it.", command("explain "+problem.QuoteShell(address), f.DataDir))
+	e.toDo("%s says who has it. If no identity provider manages the member that has it, and it is this person, make "+
+		"the identity provider send this person again: that adopts the member, unless it is an owner, an administrator "+
+		"or the Provision Manager. If it is somebody else, it must get another address in the account.",
+		command("explain "+problem.QuoteShell(address), f.DataDir))
+}
+
+// sendAgain says how to let the account look again.
+func (f PersonFacts) sendAgain(e *Explanation, then string) {
+	e.awaited("The identity provider must send this person again.")
+	e.toDo("Make the identity provider send this person again, any change will do: %s.", then)
 }
 
 // tellMember tells what the account has.
@@ -434,6 +463,11 @@ func (f PersonFacts) tellAddress(e *Explanation) {
 		e.awaited("Its address is to become %s, which another member has. It signs in with %s.", m.WantedAddress,
 			m.Address)
 		f.addressTaken(e)
+	case m.WantedAddress != "" && (m.State == bridge.Active || m.State == bridge.Pending) &&
+		inputtext.Fold(m.WantedAddress) != inputtext.Fold(m.Address):
+		e.has("It was to have the address %s. Another member had that when the identity provider sent this person last, "+
+			"and nobody else has it now.", m.WantedAddress)
+		f.sendAgain(e, "the change of the address then begins")
 	}
 }
 
@@ -542,6 +576,19 @@ func inState(m *bridge.Member) string {
 func (f PersonFacts) suspended(e *Explanation) {
 	by, byHand := f.suspendedBy()
 	e.conclude(Suspended, false, "%s is not in: it is suspended, %s.", f.name(), by)
+	if f.MembersHidden {
+		e.In = nil
+		e.Conclusion = sentence("%s is suspended for the identity provider, %s. The account does not tell more of its "+
+			"members: it may hold the suspension, and the person then has access until that is approved.",
+			[]any{f.name(), by})
+		e.toDo("Look at the held suspensions on the bridge's status page.")
+	}
+	if f.Person.State == bridge.NotInvited { // there is no member to reactivate
+		e.awaited("The identity provider must send active: true: the person is then invited, if it has an e-mail " +
+			"address that is free.")
+		e.toDo("If the person shall be in, switch it on or assign it again in the identity provider.")
+		return
+	}
 	e.awaited("The identity provider must send active: true, or an administrator of the account must reactivate it.")
 	if byHand {
 		e.toDo("Ask the administrator why. To let the person in, reactivate the member in the account, or switch it " +
@@ -756,14 +803,28 @@ func (f PersonFacts) unprovisioned(e *Explanation) {
 		if m.SignedUp {
 			how = "it asked for an invitation by the sign-up link"
 		}
+		if f.linkExpired() {
+			f.expiredByHand(e, how)
+			break
+		}
 		e.conclude(NotProvisioned, false, "%s is not in yet: %s, and has not accepted. It is not provisioned.",
 			f.name(), how)
-		if !m.InvitedUntil.IsZero() {
-			e.awaited("The person must open the link in the invitation, which works until %s.", moment(m.InvitedUntil))
-		}
+		e.awaited("The person must open the link in the invitation, which works until %s.", moment(m.InvitedUntil))
 		e.toDo("Ask the person to look for the mail. %s.", capitalized(f.outbox(m.Address)))
 	}
 	f.tellRefusal(e)
+}
+
+// expiredByHand explains an invitation that no identity provider sent, and whose link has expired.
+func (f PersonFacts) expiredByHand(e *Explanation, how string) {
+	e.conclude(NotProvisioned, false, "%s is not in: %s, has not accepted, and the link has expired. It is not "+
+		"provisioned.", f.name(), how)
+	e.awaited("Nothing: no link works.")
+	if f.Member.SignedUp {
+		e.toDo("The person can ask for another invitation at the account's sign-up link.")
+	}
+	e.toDo("To send another invitation, suspend the member in the account and reactivate it, or assign it in the " +
+		"identity provider: creating it adopts this member.")
 }
 
 func (f PersonFacts) tellUnprovisioned(e *Explanation) {
@@ -774,6 +835,9 @@ func (f PersonFacts) tellUnprovisioned(e *Explanation) {
 	}
 	e.has("A member that is %s%s, since %s, and that is not provisioned.", state, signsInWith(m.Address),
 		moment(m.StateSince))
+	if m.LastUserName != "" {
+		e.has("An identity provider managed it before, as %s.", m.LastUserName)
+	}
 	for _, c := range m.Changes[:min(len(m.Changes), maxChanges)] {
 		e.has("%s by %s at %s%s.", action(c), actor(c.Actor), moment(c.Time), changed(c))
 	}
@@ -791,7 +855,14 @@ func (f PersonFacts) deletion() (d journal.Event, found bool) {
 
 // tellRefusal tells what to do about a refusal if that was the last request.
 func (f PersonFacts) tellRefusal(e *Explanation) {
-	if last, found := f.lastWrite(); found && last.Kind == journal.PersonRefused {
+	last, found := f.lastWrite()
+	switch {
+	case !found || last.Kind != journal.PersonRefused:
+	case f.Person != nil && last.Method == http.MethodPost && last.Code == "user_name_taken":
+		e.toDo("The identity provider tried to create this person again, and does not know its SCIM id. Let it match the " +
+			"person by its userName: restart its provisioning (Entra ID), or remove the assignment and assign the person " +
+			"again (Okta).")
+	default:
 		e.toDo("%s", afterRefusal(last))
 	}
 }

@@ -318,8 +318,7 @@ func TestPersonIsExplained(t *testing.T) {
 		{
 			"a request about something else, from an account that tells no more",
 			explain.PersonFacts{
-				Person:        person(bridge.Active, func(p *bridge.Person) { p.Suspended = true }),
-				MembersHidden: true,
+				Person: person(bridge.Active, func(p *bridge.Person) { p.Suspended = true }),
 				Events: []journal.Event{
 					write(6, journal.PersonUpdated, stillInactive), write(3, journal.PersonCreated, nil),
 				},

@@ -2,25 +2,15 @@ package store
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
-// Fold maps texts that differ only by case, or by the way their accents are
-// encoded, to one text. It is Unicode's full case folding, the same on every
-// database and in every locale.
-func Fold(s string) string {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return norm.NFC.String(cases.Fold().String(norm.NFC.String(s)))
-		}
-	}
-	return strings.ToLower(s)
-}
+// Fold maps texts that are one name to one text.
+func Fold(s string) string { return inputtext.Fold(s) }
 
 // register gives a connection what SQLite lacks: its own LOWER knows ASCII
 // only, its times are days, and it has no hashes.
