@@ -69,6 +69,7 @@ func (a *fakeAccount) LookUpMembers(_ context.Context, names []string, _ bool) (
 			return strings.EqualFold(name, m.Address) || name == m.PersonID
 		})
 	})
+	found.Items = findable(found.Items, names...)
 	return found, a.lookUp
 }
 

@@ -3,12 +3,112 @@ package explain_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
+
+// foresee finds the members as an account does, at which example.com is allowed for sign-up.
+func foresee(who explain.Newcomer, members []bridge.Member) explain.Foreseen {
+	who.NameAt, who.AddressAt = 0, 1
+	if who.Address == "" {
+		who.AddressAt = -1
+	}
+	return explain.Forecast{Now: now, AllowedDomains: []string{"example.com"}}.
+		Foresee(who, findable(members, who.UserName, who.Address))
+}
+
+// findable says under which names members are found.
+func findable(members []bridge.Member, names ...string) []bridge.Member {
+	members = slices.Clone(members)
+	for i := range members {
+		m := &members[i]
+		m.FoundBy = nil
+		kinds := map[bridge.NameKind]string{
+			bridge.ByAddress: m.Address, bridge.ByUserName: m.UserName, bridge.ByLastUserName: m.LastUserName,
+		}
+		if m.Change != nil {
+			kinds[bridge.ByNewAddress] = m.Change.Address
+		}
+		for at, name := range names {
+			for kind, has := range kinds {
+				if name != "" && inputtext.Fold(has) == inputtext.Fold(name) {
+					m.FoundBy = append(m.FoundBy, bridge.FoundBy{Name: at, As: kind})
+				}
+			}
+		}
+	}
+	return members
+}
+
+// What is said of a member that would be adopted follows what the account does with the address and the invitation.
+func TestWhatAdoptingAMemberWouldDo(t *testing.T) {
+	t.Parallel()
+	const stays = "its address stays a@example.com"
+	move := func(active bool, to string) explain.Newcomer {
+		return explain.Newcomer{UserName: "Stra\u00dfe", Address: to, Active: active}
+	}
+	of := func(state bridge.MemberState, change func(*bridge.Member)) bridge.Member {
+		m := bridge.Member{ID: "m", Address: "a@example.com", LastUserName: "strasse", State: state, InvitedUntil: at(20)}
+		if change != nil {
+			change(&m)
+		}
+		return m
+	}
+	other := bridge.Member{ID: "n", PersonID: "p", UserName: "n", Address: "b@example.com"}
+	held := func(m *bridge.Member) { m.SuspensionHeld = true }
+	for _, row := range []struct {
+		name        string
+		who         explain.Newcomer
+		members     []bridge.Member
+		want, never string
+		suspends    bool
+	}{
+		{"it moves to a domain that is allowed", move(true, "b@example.com"), []bridge.Member{of(bridge.Active, nil)},
+			"its address changes to b@example.com when the person confirms it", "", false},
+		{"it moves to a domain that is not", move(true, "b@new.example"), []bridge.Member{of(bridge.Active, nil)},
+			stays + ": the e-mail that confirms b@new.example is not sent before the domain new.example is allowed",
+			"changes", false},
+		{"it is inactive, and has another address", move(false, "b@example.com"), []bridge.Member{of(bridge.Active, nil)},
+			"and suspend it; " + stays + " while it is suspended", "confirms", true},
+		{"it is inactive, and was invited to another address", move(false, "b@example.com"),
+			[]bridge.Member{of(bridge.Invited, nil)}, "no invitation is sent", "goes to", true},
+		{"it is suspended already", move(false, "a@example.com"),
+			[]bridge.Member{of(bridge.Active, func(m *bridge.Member) { m.Suspended = true })}, "by its last userName",
+			"suspend it", false},
+		{"its suspension is held, and it is inactive", move(false, "a@example.com"),
+			[]bridge.Member{of(bridge.Active, held)}, "stays held", "and suspend", false},
+		{"its suspension is held, and it is active", move(true, "a@example.com"),
+			[]bridge.Member{of(bridge.Active, held)}, "take the held suspension back", "", false},
+		{"it is about to move there itself", move(true, "b@example.com"),
+			[]bridge.Member{of(bridge.Active, func(m *bridge.Member) {
+				m.Change = &bridge.AddressChange{Address: "b@example.com"}
+			})}, "its address changes to b@example.com", "another member", false},
+		{"another member has the address", move(true, "b@example.com"), []bridge.Member{of(bridge.Active, nil), other},
+			stays + ", since another member has b@example.com", "", false},
+		{"its invitation has expired", move(true, "a@example.com"),
+			[]bridge.Member{of(bridge.Invited, func(m *bridge.Member) { m.InvitedUntil = at(1) })},
+			"a new invitation is sent", "", false},
+		{"its invitation is open", move(true, "a@example.com"), []bridge.Member{of(bridge.Invited, nil)},
+			"the member that is invited", "invitation", false},
+		{"its invitation has expired, and another member has the address", move(true, "b@example.com"),
+			[]bridge.Member{of(bridge.Invited, func(m *bridge.Member) { m.InvitedUntil = at(1) }), other},
+			"no invitation is sent", "new invitation", false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			got := foresee(row.who, row.members)
+			if got.Outcome != explain.WouldAdopt || got.Member != "m" || got.Suspends != row.suspends ||
+				!strings.Contains(got.Why, row.want) || row.never != "" && strings.Contains(got.Why, row.never) {
+				t.Errorf("got %+v, want %q and not %q", got, row.want, row.never)
+			}
+		})
+	}
+}
 
 func TestWhatCreatingAPersonWouldDo(t *testing.T) {
 	t.Parallel()
@@ -71,7 +171,7 @@ func TestWhatCreatingAPersonWouldDo(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			got := explain.Foresee(row.who, row.members)
+			got := foresee(row.who, row.members)
 			if got.Outcome != row.want || !strings.Contains(got.Why, row.why) || got.UserName != row.who.UserName {
 				t.Errorf("got %+v, want %s, %q", got, row.want, row.why)
 			}
