@@ -21,13 +21,19 @@ type FirstSync struct {
 	Preview func(ctx context.Context, resources []json.RawMessage) ([]Foreseen, error)
 	// MaxPreviewed is how many people one call of Preview takes.
 	MaxPreviewed int
+	// Fold maps names that count as one to one text.
+	Fold func(string) string
 }
 
 // A Listed is a person in a list.
 type Listed struct {
 	UserName, Given, Family string
-	Active                  bool
-	Groups                  []string
+	// Email is the address that the provider sends beside the userName; empty if it sends none, or if NoEmail is set.
+	Email string
+	// NoEmail is set if the list does not say.
+	NoEmail bool
+	Active  bool
+	Groups  []string
 }
 
 // A Foreseen is what creating one person would do.
@@ -36,6 +42,12 @@ type Foreseen struct {
 	Address  string `json:"address,omitempty"`
 	Outcome  Action `json:"outcome"`
 	Why      string `json:"why,omitempty"`
+	// Member is the one that would be adopted, and By how it is found: "address" or "last_user_name".
+	Member string `json:"member,omitempty"`
+	By     string `json:"by,omitempty"`
+	// Suspends is set if somebody who has access would lose it, and Reserves are addresses that nobody else gets then.
+	Suspends bool     `json:"suspends,omitempty"`
+	Reserves []string `json:"reserves,omitempty"`
 }
 
 // An Action is what would be done with a person or a group.
@@ -75,6 +87,7 @@ type PlannedPerson struct {
 	UserName string `json:"user_name"`
 	Action   Action `json:"action"`
 	Why      string `json:"why,omitempty"`
+	suspends bool   // somebody who has access
 }
 
 // A PlannedGroup is what would be done with a group.
@@ -126,7 +139,7 @@ func (f *FirstSync) wanted() (people []person, teams []team, err error) {
 	}
 	seen, byName := map[string]bool{}, map[string]int{}
 	for i, l := range f.Listed {
-		name := strings.ToLower(l.UserName)
+		name := f.Fold(l.UserName)
 		if seen[name] {
 			return nil, nil, fmt.Errorf("%q is in the list twice; a userName is one person's, whatever its case",
 				l.UserName)
@@ -136,10 +149,10 @@ func (f *FirstSync) wanted() (people []person, teams []team, err error) {
 			given: l.Given, family: l.Family, userName: l.UserName, number: 10001 + i, active: l.Active,
 		})
 		for _, g := range l.Groups {
-			at, known := byName[strings.ToLower(g)]
+			at, known := byName[f.Fold(g)]
 			if !known {
 				at = len(teams)
-				byName[strings.ToLower(g)], teams = at, append(teams, team{name: g})
+				byName[f.Fold(g)], teams = at, append(teams, team{name: g})
 			}
 			if l.Active {
 				teams[at].members = append(teams[at].members, i)
@@ -202,16 +215,30 @@ func quoted(s Step, name string) Step {
 // foresee asks what creating those would do whom the server does not have.
 func (f *FirstSync) foresee(ctx context.Context, p *Plan, d dialect, people []person, found []string) error {
 	var missing []int
+	unsaid := false
 	for i, id := range found {
-		if id == "" {
+		switch {
+		case id != "":
+		case f.Listed != nil && f.Listed[i].NoEmail:
+			p.People[i].Why = "the list does not say its e-mail address"
+			unsaid = true
+		default:
 			missing = append(missing, i)
 		}
 	}
-	holders := map[string]string{} // by address
+	if unsaid {
+		p.Unknown = append(p.Unknown, "The list has userNames that are no e-mail addresses, and no column email: those "+
+			"people may be adopted, invited, stored or refused.")
+	}
+	c := claims{f.Fold, map[string]string{}, map[string]string{}}
 	for some := range slices.Chunk(missing, max(1, f.MaxPreviewed)) {
 		var resources []json.RawMessage
 		for _, i := range some {
-			resources = append(resources, withActive(d.createPerson(people[i]).Body, people[i].active))
+			resource := withActive(d.createPerson(people[i]).Body, people[i].active)
+			if f.Listed != nil {
+				resource = withEmail(resource, f.Listed[i].Email)
+			}
+			resources = append(resources, resource)
 		}
 		foreseen, err := f.Preview(ctx, resources)
 		if errors.Is(err, errors.ErrUnsupported) {
@@ -226,17 +253,71 @@ func (f *FirstSync) foresee(ctx context.Context, p *Plan, d dialect, people []pe
 			return fmt.Errorf("the bridge told of %d people instead of %d", len(foreseen), len(some))
 		}
 		for at, i := range some {
-			seen := foreseen[at]
-			planned := &p.People[i]
-			planned.Action, planned.Why = seen.Outcome, seen.Why
-			if first := holders[strings.ToLower(seen.Address)]; seen.Address != "" && first != "" {
-				planned.Action, planned.Why = Store, first+" of this list has the address "+seen.Address
-			} else if planned.Action == Invite || planned.Action == Adopt {
-				holders[strings.ToLower(seen.Address)] = planned.UserName
+			if !slices.Contains(outcomes, foreseen[at].Outcome) {
+				return errors.New("the bridge told of an outcome that this version does not know: update this command")
 			}
+			c.plan(&p.People[i], foreseen[at])
 		}
 	}
 	return nil
+}
+
+// outcomes are a server's words for a person that it does not have.
+var outcomes = []Action{Refuse, Adopt, Invite, Store, Create}
+
+// claims are what people of a plan have taken, by their userNames: the server foresees each by itself.
+type claims struct {
+	fold               func(string) string
+	addresses, members map[string]string
+}
+
+// plan takes over what is foreseen of a person, if nobody before in the list is in its way.
+func (c claims) plan(planned *PlannedPerson, seen Foreseen) {
+	planned.Action, planned.Why, planned.suspends = seen.Outcome, seen.Why, seen.Suspends
+	holder := c.addresses[c.fold(seen.Address)]
+	if seen.Address == "" {
+		holder = ""
+	}
+	first := c.members[seen.Member]
+	if seen.Member == "" {
+		first = ""
+	}
+	switch {
+	case first != "" && seen.By == "address":
+		planned.Action, planned.suspends = Store, false
+		planned.Why = first + " of this list adopts the member that has the address " + seen.Address
+		return
+	case first != "":
+		planned.Action, planned.suspends = Create, false
+		planned.Why = first + " of this list adopts the member that had this userName"
+		return
+	case seen.Outcome == Invite && holder != "":
+		planned.Action, planned.Why = Store, holder+" of this list has the address "+seen.Address
+		return
+	case seen.Outcome == Adopt && holder != "" && seen.By != "address":
+		planned.Why += "; " + holder + " of this list has the address " + seen.Address
+	}
+	if seen.Member != "" {
+		c.members[seen.Member] = planned.UserName
+	}
+	for _, address := range seen.Reserves {
+		if at := c.fold(address); c.addresses[at] == "" {
+			c.addresses[at] = planned.UserName
+		}
+	}
+}
+
+// withEmail sets the only e-mail address in the resource of a person; the providers' resources have the userName there.
+func withEmail(resource json.RawMessage, email string) json.RawMessage {
+	var members object
+	if err := json.Unmarshal(resource, &members); err != nil {
+		return resource
+	}
+	delete(members, "emails")
+	if email != "" {
+		members["emails"] = []object{{"value": email, "type": "work", "primary": true}}
+	}
+	return encode(members)
 }
 
 // withActive sets active in the resource of a person: some providers create people as active only.
@@ -306,7 +387,12 @@ func (p *Plan) tellUnknown(groups bool) {
 		p.Unknown = append(p.Unknown, "Groups that are not provisioned are not shown to a client: whether one is "+
 			"created, adopted by its name, or refused because it is built in, is not known.")
 	}
-	if p.Count(Suspend) > 0 || slices.ContainsFunc(p.Groups, func(g PlannedGroup) bool { return g.Leaving > 0 }) {
+	if p.Count(Suspend) > 0 {
+		p.Unknown = append(p.Unknown, "Whether a provisioned person is an owner, an administrator or the Provision Manager "+
+			"is not shown to a client: suspending one of them is refused with 409.")
+	}
+	suspends := slices.ContainsFunc(p.People, func(one PlannedPerson) bool { return one.Action == Suspend || one.suspends })
+	if suspends || slices.ContainsFunc(p.Groups, func(g PlannedGroup) bool { return g.Leaving > 0 }) {
 		p.Unknown = append(p.Unknown, "Suspensions and removals beyond the account's suspension_limit would be held.")
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/csv"
@@ -45,7 +46,7 @@ func (s *simulateCommand) checkDryRun() error {
 // dryRun prints what a first synchronisation would do.
 func (s *simulateCommand) dryRun(ctx context.Context, c *console, simulation *simulate.Simulation, token string) error {
 	sync := &simulate.FirstSync{
-		Simulation: simulation, MaxPreviewed: explain.MaxPreviewed,
+		Simulation: simulation, MaxPreviewed: explain.MaxPreviewed, Fold: inputtext.Fold,
 		Preview: func(ctx context.Context, resources []json.RawMessage) ([]simulate.Foreseen, error) {
 			return s.preview(ctx, token, resources)
 		},
@@ -95,7 +96,12 @@ const maxPeopleFile = 64 << 20
 
 // readPeople reads a CSV file whose first line names the columns.
 func readPeople(in io.Reader) (people []simulate.Listed, err error) {
-	reader := csv.NewReader(in)
+	buffered := bufio.NewReader(in)
+	if mark, _ := buffered.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = buffered.Discard(len(byteOrderMark))
+	}
+	reader := csv.NewReader(buffered)
+	reader.Comma = separator(buffered)
 	reader.TrimLeadingSpace = true
 	header, err := reader.Read()
 	if err != nil {
@@ -103,9 +109,9 @@ func readPeople(in io.Reader) (people []simulate.Listed, err error) {
 	}
 	columns := map[string]int{}
 	for i, name := range header {
-		name = strings.ToLower(inputtext.TrimBlanks(name)) // and a byte order mark
-		if !slices.Contains([]string{"username", "givenname", "familyname", "active", "groups"}, name) {
-			return nil, fmt.Errorf("there is no column %q: use userName, givenName, familyName, active and groups",
+		name = strings.ToLower(inputtext.TrimBlanks(name))
+		if !slices.Contains([]string{"username", "email", "givenname", "familyname", "active", "groups"}, name) {
+			return nil, fmt.Errorf("there is no column %q: use userName, email, givenName, familyName, active and groups",
 				inputtext.ShortLine(header[i], 40))
 		}
 		columns[name] = i
@@ -134,6 +140,19 @@ func readPeople(in io.Reader) (people []simulate.Listed, err error) {
 	return people, nil
 }
 
+// byteOrderMark is what spreadsheets begin a file with.
+const byteOrderMark = "\ufeff"
+
+// separator returns what separates the columns: spreadsheets of half of Europe write semicolons.
+func separator(in *bufio.Reader) rune {
+	header, _ := in.Peek(in.Size())
+	header, _, _ = bytes.Cut(header, []byte("\n"))
+	if bytes.Contains(header, []byte(";")) && !bytes.Contains(header, []byte(",")) {
+		return ';'
+	}
+	return ','
+}
+
 func toListed(row []string, columns map[string]int) (p simulate.Listed, err error) {
 	cell := func(column string) string {
 		if i, there := columns[column]; there {
@@ -144,6 +163,15 @@ func toListed(row []string, columns map[string]int) (p simulate.Listed, err erro
 	p = simulate.Listed{UserName: cell("username"), Given: cell("givenname"), Family: cell("familyname"), Active: true}
 	if p.UserName == "" || strings.ContainsAny(p.UserName, `"\`) {
 		return p, errors.New("userName is empty, or has quotes or backslashes")
+	}
+	_, hasEmails := columns["email"]
+	switch p.Email = cell("email"); {
+	case p.Email == "" && strings.Contains(p.UserName, "@"):
+		p.Email = p.UserName
+	case p.Email == "":
+		p.NoEmail = !hasEmails
+	case !strings.Contains(p.Email, "@") || strings.ContainsAny(p.Email, `"\\`):
+		return p, errors.New("email is not an e-mail address")
 	}
 	if text := cell("active"); text != "" {
 		if p.Active, err = strconv.ParseBool(strings.ToLower(text)); err != nil {
@@ -178,7 +206,7 @@ func printPlan(out io.Writer, p *simulate.Plan) error {
 		fmt.Fprintln(table, "\nACTION\tPERSON\tWHY")
 	}
 	for _, one := range attention[:min(len(attention), maxPlanned)] {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", one.Action, inputtext.Line(one.UserName), inputtext.Line(one.Why))
+		fmt.Fprintf(table, "%s\t%s\t%s\n", inputtext.Line(string(one.Action)), inputtext.Line(one.UserName), inputtext.Line(one.Why))
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -128,10 +129,10 @@ func TestADryRunForeseesAFirstSynchronisation(t *testing.T) {
 	}
 
 	list := filepath.Join(t.TempDir(), "people.csv")
-	if err := os.WriteFile(list, []byte("\ufeffuserName,active,groups\n"+
-		"new@example.com,true,R&D;Staff\nHAND@example.com,,\nowner@example.com,,Staff\nsuspended@example.com,true,\n"+
-		"leaver@example.com,false,R&D\nstays@example.com,TRUE,R&D\ndeleted@example.com,,\ntaken@example.com,,\n"+
-		"idle@example.com,false,\nnobody,,\n"), 0o600); err != nil {
+	if err := os.WriteFile(list, []byte("\ufeff\"userName\",active,groups,email\n"+
+		"new@example.com,true,R&D;Staff,\nHAND@example.com,,,\nowner@example.com,,Staff,\nsuspended@example.com,true,,\n"+
+		"leaver@example.com,false,R&D,\nstays@example.com,TRUE,R&D,\ndeleted@example.com,,,\ntaken@example.com,,,\n"+
+		"idle@example.com,false,,\nnobody,,,\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]simulate.Action{
@@ -315,5 +316,64 @@ func TestADryRunRefusesWhatItCannotDo(t *testing.T) {
 				t.Errorf("exit %d, want %d with %q:\n%s", cmd.ProcessState.ExitCode(), exitUsage, row.want, out)
 			}
 		})
+	}
+}
+
+// People whose userName is not their address are foreseen by the address that the provider sends, and none is adopted
+// twice.
+func TestADryRunForeseesPeopleByTheirAddresses(t *testing.T) {
+	t.Parallel()
+	account := newAccount(t)
+	pair := account.activate()
+	b := serve(t, folder(t, pair.sealed))
+	send := func(method, path, body string) reply {
+		t.Helper()
+		return ask(t, method, b.url(path), pair.token.Reveal(), body)
+	}
+	account.inviteByHand("ann@example.com", api.RoleMember)
+	moved, _ := create(t, b, pair, "old@example.com")
+	account.accept("old@example.com")
+	send(http.MethodPatch, "/Users/"+moved,
+		`{"Operations":[{"op":"replace","path":"userName","value":"new@example.com"}]}`)
+	send(http.MethodDelete, "/Users/"+moved, "")
+	list := filepath.Join(t.TempDir(), "people.csv")
+	plan := func(text string) map[string]simulate.Action {
+		t.Helper()
+		if err := os.WriteFile(list, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		actions := map[string]simulate.Action{}
+		for _, one := range dryRun(t, b.url(""), tokenFile(t, pair), "--idp", "okta", "--people-file", list).People {
+			actions[one.UserName] = one.Action
+		}
+		return actions
+	}
+	if got := plan("userName\nann\n")["ann"]; got != simulate.Create {
+		t.Errorf("without an address, ann would be %q, which is not known", got)
+	}
+	want := map[string]simulate.Action{
+		"ann": simulate.Adopt, "new@example.com": simulate.Adopt, "old@example.com": simulate.Store,
+	}
+	got := plan("\ufeff\"userName\";\"email\"\r\nann;ann@example.com\r\nnew@example.com;\r\nold@example.com;\r\n")
+	if !maps.Equal(got, want) {
+		t.Errorf("planned is %v, want %v", got, want)
+	}
+
+	// Now for real.
+	for _, one := range []struct {
+		body, address string // which is the person's then
+	}{
+		{`{"userName":"ann","emails":[{"value":"ann@example.com","primary":true}]}`, "ann@example.com"},
+		{`{"userName":"new@example.com"}`, "old@example.com"},
+		{`{"userName":"old@example.com"}`, ""},
+	} {
+		var p struct{ ID string }
+		made := send(http.MethodPost, "/Users", one.body)
+		if err := json.Unmarshal([]byte(made.body), &p); err != nil || made.status != http.StatusCreated {
+			t.Fatalf("%s: %d %s", one.body, made.status, made.body)
+		}
+		if e := explainedOne(t, p.ID, "--url", b.url(""), "--token-file", tokenFile(t, pair)); e.Address != one.address {
+			t.Errorf("%s has the address %q, want %q", one.body, e.Address, one.address)
+		}
 	}
 }
