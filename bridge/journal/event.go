@@ -30,6 +30,8 @@ const (
 	HoldsApproved   Kind = "holds_approved"  // on the status page
 	HoldsCancelled  Kind = "holds_cancelled" // on the status page
 	BundleMade      Kind = "bundle_made"     // a support bundle, on the status page or over the control socket
+	Explained       Kind = "explained"       // an operator asked about a person or a group
+	Previewed       Kind = "previewed"       // an operator asked what creating Count people would do
 	ProblemBegan    Kind = "problem_began"   // Code says which
 	ProblemEnded    Kind = "problem_ended"   // Since says when it began
 	PersonCreated   Kind = "person_created"  // or adopted
@@ -48,7 +50,7 @@ const (
 
 var kinds = []Kind{
 	Started, Stopped, Reloaded, HandedOver, TookOver, Unsealed, Sealed, SignedIn, PageSignedIn, PageSignedOut,
-	HoldsApproved, HoldsCancelled, BundleMade, ProblemBegan, ProblemEnded,
+	HoldsApproved, HoldsCancelled, BundleMade, Explained, Previewed, ProblemBegan, ProblemEnded,
 	PersonCreated, PersonUpdated, PersonDeleted, PersonRefused, PersonConfirmed,
 	GroupCreated, GroupUpdated, GroupDeleted, GroupRefused, RequestRefused, PersonRead, Traffic,
 }

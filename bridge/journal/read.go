@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"iter"
 	"slices"
@@ -244,16 +245,12 @@ func (s source) named(resource, name string, idOf func(*Event) string) map[strin
 	if inputtext.IsOpaqueID(name) {
 		found[name] = true
 	}
-	subject := s.key.of(resource, name)
-	if subject == "" {
-		return found
+	subjects := map[string]bool{}
+	for _, subject := range s.key.all(resource, name) {
+		found[subject], subjects[subject] = true, true
 	}
-	found[subject] = true
-	for line := range s.events(linestore.Range{}) {
-		if !bytes.Contains(line.Text, []byte(subject)) {
-			continue
-		}
-		if e, err := parseLine(line.Text); err == nil && e.Subject == subject && idOf(&e) != "" {
+	for e := range containing(context.Background(), s.events, subjects) {
+		if subjects[e.Subject] && idOf(&e) != "" {
 			found[idOf(&e)] = true
 		}
 	}

@@ -26,13 +26,13 @@ type Found struct {
 	Oldest time.Time // how far the journal goes back; zero if it is empty
 	// Lookups are how often people were read by themselves, by the ids of the search.
 	Lookups  map[string]Lookups
-	subjects map[string]string // by name
+	subjects map[string][]string // by name
 }
 
 // Named reports whether the request of an event knew its person or group under a name of the search, or asked for
 // that name.
 func (f Found) Named(e Event, name string) bool {
-	return e.Subject != "" && e.Subject == f.subjects[name]
+	return e.Subject != "" && slices.Contains(f.subjects[name], e.Subject)
 }
 
 // Search returns the events about some people or groups. The error is that of ctx.
@@ -64,11 +64,12 @@ func (s source) search(ctx context.Context, q Search) (f Found, err error) {
 	if q.Groups {
 		resource = "group"
 	}
-	f.subjects, f.Lookups = map[string]string{}, map[string]Lookups{}
+	f.subjects, f.Lookups = map[string][]string{}, map[string]Lookups{}
 	subjects, asked := map[string]bool{}, map[string]bool{}
 	for _, name := range q.Names {
-		if subject := s.key.of(resource, name); subject != "" {
-			f.subjects[name], subjects[subject], asked[subject] = subject, true, true
+		f.subjects[name] = s.key.all(resource, name)
+		for _, subject := range f.subjects[name] {
+			subjects[subject], asked[subject] = true, true
 		}
 	}
 	for _, id := range q.IDs {
@@ -99,7 +100,7 @@ func (s source) search(ctx context.Context, q Search) (f Found, err error) {
 		if len(f.Events) == limit {
 			break
 		}
-		if m.matches(&e) {
+		if m.matches(&e) && e.Kind != Explained { // which is about whoever asked
 			f.Events = append(f.Events, e)
 		}
 	}

@@ -10,6 +10,21 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 )
 
+// The account takes names for one that differ by more than the case of letters.
+func TestASearchFoldsNamesAsTheAccountDoes(t *testing.T) {
+	t.Parallel()
+	j := journal.Open(journal.Config{Now: time.Now})
+	defer j.Close()
+	j.Append(journal.Event{Kind: journal.PersonRefused, Subject: j.Person("Stra\u00dfe")})
+	j.Append(journal.Event{Kind: journal.PersonRefused, Subject: j.Person("caf\u00e9")})
+	for _, name := range []string{"strasse", "STRASSE", "CAFE\u0301"} {
+		f, err := j.Search(t.Context(), journal.Search{Names: []string{name}})
+		if err != nil || len(f.Events) != 1 || !f.Named(f.Events[0], name) {
+			t.Errorf("%q finds %+v, %v", name, f.Events, err)
+		}
+	}
+}
+
 // One search finds what is about several people, by their ids and names, and says which name it was.
 func TestASearchIsAboutSeveral(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -35,7 +36,20 @@ func newSubjectKey(key []byte) *subjectKey {
 
 // of returns the digest of a name of a kind of resource. Case and blanks around it do not count.
 func (k *subjectKey) of(resource, name string) string {
-	name = strings.ToLower(inputtext.TrimBlanks(name))
+	return k.digest(resource, inputtext.Fold(inputtext.TrimBlanks(name)))
+}
+
+// all returns the digests under which a name may be: older versions knew no case folding but that of letters.
+func (k *subjectKey) all(resource, name string) []string {
+	name = inputtext.TrimBlanks(name)
+	digests := []string{k.digest(resource, inputtext.Fold(name))}
+	if older := k.digest(resource, strings.ToLower(name)); older != digests[0] {
+		digests = append(digests, older)
+	}
+	return slices.DeleteFunc(digests, func(digest string) bool { return digest == "" })
+}
+
+func (k *subjectKey) digest(resource, name string) string {
 	if name == "" || k == nil {
 		return ""
 	}
