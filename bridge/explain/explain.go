@@ -141,7 +141,7 @@ func sentence(format string, args []any) string { return inputtext.Line(fmt.Spri
 // moment formats a time as people read it.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// isAre is "is" for one and "are" for others.
+// count is a number with what is counted.
 func count(n int64, one, many string) string {
 	if n == 1 {
 		return "one " + one

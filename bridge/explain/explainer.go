@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
@@ -28,6 +29,9 @@ type Explainer struct {
 	DataDir string
 	// Instance returns the bridge's, by which the account's changes name it; nil if it is not known.
 	Instance func() string
+
+	turn     chan struct{} // one question at a time reads the journal: each is a second of work where that is full
+	makeTurn sync.Once
 }
 
 // An Account is what an Explainer asks.
@@ -55,10 +59,26 @@ func (x *Explainer) Explain(ctx context.Context, q Question) (Answer, error) {
 	if err := q.check(); err != nil {
 		return Answer{}, err
 	}
+	end, err := x.begin(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer end()
 	if q.Group != "" {
 		return x.group(ctx, inputtext.TrimBlanks(q.Group))
 	}
 	return x.person(ctx, inputtext.TrimBlanks(q.Person))
+}
+
+// begin waits for the questions before. The caller must call end.
+func (x *Explainer) begin(ctx context.Context) (end func(), err error) {
+	x.makeTurn.Do(func() { x.turn = make(chan struct{}, 1) })
+	select {
+	case x.turn <- struct{}{}:
+		return func() { <-x.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // people are those whom the account has under a name.
@@ -281,17 +301,26 @@ func (x *Explainer) addEvents(ctx context.Context, facts []PersonFacts) error {
 			f.Lookups = &l
 		}
 		f.Events = about(found, f.id(), f.journalNames(), others, func(e journal.Event) string { return e.Person })
-		f.Log = x.log(f.Events)
+	}
+	events := make([][]journal.Event, len(facts))
+	for i := range facts {
+		events[i] = facts[i].Events
+	}
+	log := x.log(events)
+	for i := range facts {
+		facts[i].Log = log
 	}
 	return nil
 }
 
-// log returns what the log has of the latest requests.
-func (x *Explainer) log(events []journal.Event) map[string]LogLine {
+// log returns what the log has of the latest requests of each: it is read once for all of them.
+func (x *Explainer) log(of [][]journal.Event) map[string]LogLine {
 	var ids []string
-	for _, e := range events[:min(len(events), eventsLogged)] {
-		if e.Request != "" {
-			ids = append(ids, e.Request)
+	for _, events := range of {
+		for _, e := range events[:min(len(events), eventsLogged)] {
+			if e.Request != "" {
+				ids = append(ids, e.Request)
+			}
 		}
 	}
 	if x.Log == nil || len(ids) == 0 {
@@ -348,7 +377,7 @@ func (x *Explainer) addGroupEvents(ctx context.Context, groups []GroupFacts) err
 		f := &groups[i]
 		f.JournalSince = found.Oldest
 		f.Events = about(found, f.id(), f.journalNames(), others, func(e journal.Event) string { return e.Group })
-		f.Log = x.log(f.Events)
+		f.Log = x.log([][]journal.Event{f.Events})
 	}
 	return nil
 }

@@ -422,3 +422,29 @@ func TestAGroupIsExplained(t *testing.T) {
 		})
 	}
 }
+
+// Each question reads the whole journal, so a second one waits, and goes when nobody waits for its answer.
+func TestOneQuestionAtATimeReadsTheJournal(t *testing.T) {
+	t.Parallel()
+	reads := make(chan struct{})
+	x := &explain.Explainer{Account: &fakeAccount{}, Now: func() time.Time { return now },
+		Journal: func(context.Context, journal.Search) (journal.Found, error) {
+			reads <- struct{}{}
+			return journal.Found{}, nil
+		}}
+	first := make(chan error)
+	go func() {
+		_, err := x.Explain(context.WithoutCancel(t.Context()), explain.Question{Person: "ann"})
+		first <- err
+	}()
+	<-reads // the first one looks for earlier names, and reads again then
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := x.Explain(gone, explain.Question{Person: "bob"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a second question: %v", err)
+	}
+	<-reads
+	if err := <-first; err != nil {
+		t.Errorf("the first question: %v", err)
+	}
+}
