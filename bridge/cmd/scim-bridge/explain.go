@@ -45,6 +45,9 @@ Case, and blanks around the name, do not count. If several people have it, they 
 The account is asked by the bridge. While that is sealed, or does not run, or cannot reach the account, only what the
 journal in its data folder has is told.
 
+The exit code is 0 whatever the answer is, also if only the journal could be asked (verdict undetermined); 1 if nothing
+could be found out, and 2 for a mistake in the call.
+
   scim-bridge explain ann@example.com /var/lib/scim-bridge
   scim-bridge explain --group Engineering /var/lib/scim-bridge
   scim-bridge explain ann@example.com --url https://scim.example.com --token-file bearer-token --json`
@@ -53,6 +56,9 @@ journal in its data folder has is told.
 // Validate is called by kong.
 func (e *explainCommand) Validate() error {
 	var faults []error
+	if _, sealed := session.Sealed(e.Group); sealed || session.Scrub(e.Group) != e.Group {
+		faults = append(faults, errors.New("--group is a secret instead of a name; secrets are read from files"))
+	}
 	if session.Misplaced(e.Address) {
 		faults = append(faults, errors.New("ADDRESS is a secret instead of a name; secrets are read from files"))
 	}
@@ -149,8 +155,15 @@ func (e *explainCommand) remotely(ctx context.Context, q explain.Question) (answ
 	if err != nil {
 		return answer, &exit{exitUsage, err}
 	}
-	return answer, askBridge(ctx, e.URL, control.PathExplain, token.Reveal(), q, &answer)
+	err = askBridge(ctx, e.URL, control.PathExplain, token.Reveal(), q, &answer)
+	if err == nil && len(answer.Found) == 0 { // a bridge has an explanation also if there is nobody
+		err = fmt.Errorf("what answers at %s is not a bridge: it explains nothing", e.URL)
+	}
+	return answer, err
 }
+
+// maxDetail bounds what is printed of an error of whatever answers at an address.
+const maxDetail = 500
 
 // askBridge sends a question to one of a bridge's own paths, and reads the answer.
 func askBridge(ctx context.Context, base, path, token string, question, answer any) error {
@@ -184,9 +197,9 @@ func askBridge(ctx context.Context, base, path, token string, question, answer a
 	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed:
 		return &noSuchPathError{base}
 	case json.Unmarshal(text, &refusal) == nil && refusal.Detail != "":
-		return fmt.Errorf("the bridge answered %s: %s", resp.Status, refusal.Detail)
+		return fmt.Errorf("the bridge answered %d: %s", resp.StatusCode, inputtext.ShortLine(refusal.Detail, maxDetail))
 	default:
-		return fmt.Errorf("what answers at %s is not a bridge: %s", base, resp.Status)
+		return fmt.Errorf("what answers at %s is not a bridge: it answered %d", base, resp.StatusCode)
 	}
 }
 
@@ -216,6 +229,9 @@ func printAnswer(out io.Writer, a explain.Answer) error {
 	}
 	if a.More {
 		fmt.Fprintln(out, "  There are others.")
+	}
+	for _, line := range a.Unknown {
+		fmt.Fprintln(out, "\n"+inputtext.Line(line))
 	}
 	_, err := fmt.Fprintln(out, "\nAsk for one of them by its SCIM id or its address.")
 	return err
@@ -259,8 +275,9 @@ func printExplanation(out io.Writer, e explain.Explanation) error {
 		if r.Status != 0 {
 			status = fmt.Sprint(r.Status)
 		}
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", r.Time.UTC().Format("2006-01-02 15:04:05Z"), orDash(r.Method),
-			status, inputtext.Line(what), orDash(r.Client), r.ID)
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", r.Time.UTC().Format("2006-01-02 15:04:05Z"),
+			orDash(inputtext.Line(r.Method)), status, inputtext.Line(what), orDash(inputtext.Line(r.Client)),
+			inputtext.Line(r.ID))
 	}
 	return table.Flush()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -293,6 +294,11 @@ func TestExplainOverHTTP(t *testing.T) {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}
+	kept := output(t, "journal", "--json", "--kind", "explained", "--person", "ann@example.com", dir)
+	if !strings.Contains(kept, `"kind":"explained"`) || !strings.Contains(kept, `"token":"current"`) ||
+		strings.Contains(kept, "@example.com") {
+		t.Errorf("that somebody asked is recorded as %s", kept)
+	}
 	question := `{"person":"ann@example.com"}`
 	for _, shown := range []string{"", other, "x"} {
 		got := ask(t, http.MethodPost, b.url("/explain"), shown, question)
@@ -305,6 +311,45 @@ func TestExplainOverHTTP(t *testing.T) {
 		if got.status != http.StatusBadRequest {
 			t.Errorf("the question %s gets %d %s", broken, got.status, got.body)
 		}
+	}
+}
+
+// What answers at an address may be anything: it is no bridge if it explains nothing, and what it says cannot drive the
+// terminal.
+func TestExplainTrustsNoAnswer(t *testing.T) {
+	t.Parallel()
+	token, _ := newPair(t)
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const evil = "\x1b]0;pwned\x07\x1b[2J"
+	request, _ := json.Marshal(explain.Answer{Found: []explain.Explanation{{
+		Conclusion: evil, Requests: []explain.Request{{Method: evil, Client: evil, ID: evil, What: evil, Code: evil}},
+	}}})
+	refusal, _ := json.Marshal(map[string]string{"detail": evil})
+	for _, row := range []struct {
+		name, body string
+		status     int
+		fails      bool
+	}{
+		{"an empty document", "{}", http.StatusOK, true},
+		{"control characters in a request", string(request), http.StatusOK, false},
+		{"control characters in a refusal", string(refusal), http.StatusTeapot, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(row.status)
+				_, _ = w.Write([]byte(row.body))
+			}))
+			defer s.Close()
+			out, err := exec.CommandContext(t.Context(), "scim-bridge", "explain", "ann", "--url", s.URL, "--token-file",
+				file).CombinedOutput()
+			if (err != nil) != row.fails || strings.ContainsAny(string(out), "\x1b\x07") {
+				t.Errorf("%v: %q", err, out)
+			}
+		})
 	}
 }
 

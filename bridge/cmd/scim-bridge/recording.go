@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"os"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -40,6 +44,37 @@ func (b *runningBridge) recordSignIn(epoch int64) {
 
 func (b *runningBridge) recordConfirmation(person string) {
 	b.journal.Append(journal.Event{Kind: journal.PersonConfirmed, Person: person})
+}
+
+// explain answers questions of operators by x, and records that they were asked: about whom is a digest.
+func (b *runningBridge) explain(x *explain.Explainer) server.Explain {
+	return func(ctx context.Context, q explain.Question) (explain.Answer, error) {
+		answer, err := x.Explain(ctx, q)
+		if err == nil {
+			e := journal.Event{Kind: journal.Explained, Subject: b.journal.Person(q.Person)}
+			if q.Group != "" {
+				e.Subject = b.journal.Group(q.Group)
+			}
+			b.recordQuestion(ctx, e)
+		}
+		return answer, err
+	}
+}
+
+func (b *runningBridge) preview(x *explain.Explainer) server.Preview {
+	return func(ctx context.Context, p explain.Preview) (explain.PreviewAnswer, error) {
+		answer, err := x.Preview(ctx, p)
+		if err == nil {
+			b.recordQuestion(ctx, journal.Event{Kind: journal.Previewed, Count: int64(len(p.People))})
+		}
+		return answer, err
+	}
+}
+
+func (b *runningBridge) recordQuestion(ctx context.Context, e journal.Event) {
+	request := httpkit.RequestFrom(ctx)
+	e.Request, e.Token = request.ID, request.Caller
+	b.journal.Append(e)
 }
 
 // recordProblems records which problems have begun or ended since it was last called, for the journal and the page.
