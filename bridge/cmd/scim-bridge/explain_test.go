@@ -103,7 +103,7 @@ func TestExplain(t *testing.T) {
 	if err != nil || off.Value == nil {
 		t.Fatalf("%v %s", err, off.Body)
 	}
-	want("ann@example.com", explain.Suspended, false, "by hand", "token:")
+	want("ann@example.com", explain.Suspended, false, "by hand: an administrator suspended the member")
 	ask1(http.MethodPatch, "/Users/"+ann, `{"Operations":[{"op":"replace","path":"active","value":true}]}`)
 	want("ann@example.com", explain.Active, true)
 
@@ -140,7 +140,7 @@ func TestExplain(t *testing.T) {
 	if got := ask1(http.MethodPost, "/Users", person("owner@example.com")); got.status != http.StatusConflict {
 		t.Fatalf("an owner was adopted: %d %s", got.status, got.body)
 	}
-	want("owner@example.com", explain.Protected, false, "an owner of the account", "409 protected")
+	want("owner@example.com", explain.Protected, false, "an owner, an administrator or the Provision Manager", "409 protected")
 	account.inviteByHand("hand@example.com", api.RoleMember)
 	want("hand@example.com", explain.NotProvisioned, false, "invited by hand")
 
