@@ -55,7 +55,9 @@ const (
 
 // IsFoundBy reports whether a member was found under a name as one of some kinds.
 func (m Member) IsFoundBy(name int, kinds ...NameKind) bool {
-	return slices.ContainsFunc(m.FoundBy, func(f FoundBy) bool { return f.Name == name && slices.Contains(kinds, f.As) })
+	return slices.ContainsFunc(m.FoundBy, func(f FoundBy) bool {
+		return f.Name == name && slices.Contains(kinds, f.As)
+	})
 }
 
 // An AddressChange is a new address that waits for the person's confirmation.

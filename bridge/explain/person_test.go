@@ -196,7 +196,10 @@ func TestPersonIsExplained(t *testing.T) {
 				Member: member(bridge.Active, func(m *bridge.Member) {
 					m.Suspended = true
 					m.Changes = []bridge.MemberChange{
-						{Time: at(7), Actor: "administrator", Action: "member.update", Changed: []string{"suspended", "role"}},
+						{
+							Time: at(7), Actor: "administrator", Action: "member.update",
+							Changed: []string{"suspended", "role"},
+						},
 						{Time: at(3), Actor: "bridge:b1", Action: "person.create", Changed: []string{"attributes"}},
 					}
 				}),
@@ -204,7 +207,10 @@ func TestPersonIsExplained(t *testing.T) {
 			},
 			explain.Suspended, false,
 			[]string{"in the account by hand: an administrator suspended the member at 2026-11-29 07:00:00 UTC"},
-			[]string{"Changed by hand by an administrator at 2026-11-29 07:00:00 UTC (suspended, role)", "reactivate the member in the account"},
+			[]string{
+				"Changed by hand by an administrator at 2026-11-29 07:00:00 UTC (suspended, role)",
+				"reactivate the member in the account",
+			},
 		},
 		{
 			"a suspension by hand, which a replacement without active kept",
@@ -354,7 +360,9 @@ func TestPersonIsExplained(t *testing.T) {
 				Events: []journal.Event{write(6, journal.PersonUpdated, inactive)},
 			},
 			explain.Suspended, false,
-			[]string{"since a command on the account's machine approved the held suspension at 2026-11-29 07:00:00 UTC"},
+			[]string{
+				"since a command on the account's machine approved the held suspension at 2026-11-29 07:00:00 UTC",
+			},
 			nil,
 		},
 		{
@@ -365,10 +373,15 @@ func TestPersonIsExplained(t *testing.T) {
 					m.Suspended = true
 					m.Changes = []bridge.MemberChange{
 						{Time: at(8), Actor: "bridge:b", Action: "person.replace", Changed: []string{"suspended"}},
-						{Time: at(7), Actor: "administrator", Action: "member.update", Changed: []string{"reactivated"}},
+						{
+							Time: at(7), Actor: "administrator", Action: "member.update",
+							Changed: []string{"reactivated"},
+						},
 					}
 				}),
-				Events: []journal.Event{write(6, journal.PersonUpdated, inactive), write(3, journal.PersonCreated, nil)},
+				Events: []journal.Event{
+					write(6, journal.PersonUpdated, inactive), write(3, journal.PersonCreated, nil),
+				},
 			},
 			explain.Suspended, false,
 			[]string{"since a request of the identity provider at 2026-11-29 08:00:00 UTC, by the bridge b"}, nil,
@@ -482,8 +495,8 @@ func TestPersonIsExplained(t *testing.T) {
 				Person: person(bridge.Active, nil),
 				Member: member(bridge.Active, func(m *bridge.Member) { m.Protected = true }),
 			},
-			explain.Active, true, []string{"is in"}, []string{"an administrator or the Provision Manager of the account: provisioning never " +
-				"suspends it"},
+			explain.Active, true, []string{"is in"},
+			[]string{"an administrator or the Provision Manager of the account: provisioning never suspends it"},
 		},
 		{
 			"an owner",
@@ -493,7 +506,11 @@ func TestPersonIsExplained(t *testing.T) {
 				Events: []journal.Event{write(5, journal.PersonRefused,
 					func(e *journal.Event) { e.Code = "protected" })},
 			},
-			explain.Protected, true, []string{"is an owner, an administrator or the Provision Manager of the account, which provisioning never adopts"},
+			explain.Protected, true,
+			[]string{
+				"is an owner, an administrator or the Provision Manager of the account, which provisioning never " +
+					"adopts",
+			},
 			[]string{"POST 409 protected", "must make it an ordinary member first"},
 		},
 		{

@@ -101,8 +101,8 @@ func (c Forecast) Foresee(n Newcomer, members []bridge.Member) Foreseen {
 		return decide(WouldRefuse, "the userName was one member's, %s, and the address is another's (409)",
 			byName.Address)
 	case adopted != nil && adopted.Protected:
-		return decide(WouldRefuse, "%s is an owner, an administrator or the Provision Manager, which provisioning never "+
-			"adopts (409)", adopted.Address)
+		return decide(WouldRefuse, "%s is an owner, an administrator or the Provision Manager, which provisioning "+
+			"never adopts (409)", adopted.Address)
 	case adopted != nil:
 		f.Member, f.Reserves = adopted.ID, []string{adopted.Address}
 		if n.Address != "" && !isHeld {
@@ -145,20 +145,21 @@ func (c Forecast) adoption(n Newcomer, m bridge.Member, by bridge.NameKind, isHe
 func (c Forecast) invitation(n Newcomer, m bridge.Member, isHeld bool) string {
 	staysAway := !n.Active && !m.SuspensionHeld // it gets no mail
 	moves := n.Address != "" && !m.IsFoundBy(n.AddressAt, bridge.ByAddress)
+	stays := "; its address stays " + m.Address
 	switch {
 	case moves && isHeld && m.State == bridge.Invited:
-		return "; its address stays " + m.Address + ", since another member has " + n.Address + ", and no invitation is sent"
+		return stays + ", since another member has " + n.Address + ", and no invitation is sent"
 	case moves && isHeld:
-		return "; its address stays " + m.Address + ", since another member has " + n.Address
+		return stays + ", since another member has " + n.Address
 	case moves && m.State == bridge.Invited && staysAway:
 		return "; its address becomes " + n.Address + ", and no invitation is sent while it is suspended"
 	case moves && m.State == bridge.Invited:
 		return "; the invitation goes to " + n.Address
 	case moves && !n.Active:
-		return "; its address stays " + m.Address + " while it is suspended"
+		return stays + " while it is suspended"
 	case moves && !c.isAllowed(n.Address):
-		return "; its address stays " + m.Address + ": the e-mail that confirms " + n.Address + " is not sent before the " +
-			"domain " + domainOf(n.Address) + " is allowed for sign-up"
+		return stays + ": the e-mail that confirms " + n.Address + " is not sent before the domain " +
+			domainOf(n.Address) + " is allowed for sign-up"
 	case moves:
 		return "; its address changes to " + n.Address + " when the person confirms it"
 	case m.State == bridge.Invited && n.Active && !c.Now.Before(m.InvitedUntil):

@@ -53,7 +53,9 @@ func TestWhatAdoptingAMemberWouldDo(t *testing.T) {
 		return explain.Newcomer{UserName: "Stra\u00dfe", Address: to, Active: active}
 	}
 	of := func(state bridge.MemberState, change func(*bridge.Member)) bridge.Member {
-		m := bridge.Member{ID: "m", Address: "a@example.com", LastUserName: "strasse", State: state, InvitedUntil: at(20)}
+		m := bridge.Member{
+			ID: "m", Address: "a@example.com", LastUserName: "strasse", State: state, InvitedUntil: at(20),
+		}
 		if change != nil {
 			change(&m)
 		}
@@ -73,8 +75,9 @@ func TestWhatAdoptingAMemberWouldDo(t *testing.T) {
 		{"it moves to a domain that is not", move(true, "b@new.example"), []bridge.Member{of(bridge.Active, nil)},
 			stays + ": the e-mail that confirms b@new.example is not sent before the domain new.example is allowed",
 			"changes", false},
-		{"it is inactive, and has another address", move(false, "b@example.com"), []bridge.Member{of(bridge.Active, nil)},
-			"and suspend it; " + stays + " while it is suspended", "confirms", true},
+		{"it is inactive, and has another address", move(false, "b@example.com"),
+			[]bridge.Member{of(bridge.Active, nil)}, "and suspend it; " + stays + " while it is suspended", "confirms",
+			true},
 		{"it is inactive, and was invited to another address", move(false, "b@example.com"),
 			[]bridge.Member{of(bridge.Invited, nil)}, "no invitation is sent", "goes to", true},
 		{"it is suspended already", move(false, "a@example.com"),

@@ -227,8 +227,8 @@ func (f *FirstSync) foresee(ctx context.Context, p *Plan, d dialect, people []pe
 		}
 	}
 	if unsaid {
-		p.Unknown = append(p.Unknown, "The list has userNames that are no e-mail addresses, and no column email: those "+
-			"people may be adopted, invited, stored or refused.")
+		p.Unknown = append(p.Unknown, "The list has userNames that are no e-mail addresses, and no column email: "+
+			"those people may be adopted, invited, stored or refused.")
 	}
 	c := claims{f.Fold, map[string]string{}, map[string]string{}}
 	for some := range slices.Chunk(missing, max(1, f.MaxPreviewed)) {
@@ -388,10 +388,12 @@ func (p *Plan) tellUnknown(groups bool) {
 			"created, adopted by its name, or refused because it is built in, is not known.")
 	}
 	if p.Count(Suspend) > 0 {
-		p.Unknown = append(p.Unknown, "Whether a provisioned person is an owner, an administrator or the Provision Manager "+
-			"is not shown to a client: suspending one of them is refused with 409.")
+		p.Unknown = append(p.Unknown, "Whether a provisioned person is an owner, an administrator or the Provision "+
+			"Manager is not shown to a client: suspending one of them is refused with 409.")
 	}
-	suspends := slices.ContainsFunc(p.People, func(one PlannedPerson) bool { return one.Action == Suspend || one.suspends })
+	suspends := slices.ContainsFunc(p.People, func(one PlannedPerson) bool {
+		return one.Action == Suspend || one.suspends
+	})
 	if suspends || slices.ContainsFunc(p.Groups, func(g PlannedGroup) bool { return g.Leaving > 0 }) {
 		p.Unknown = append(p.Unknown, "Suspensions and removals beyond the account's suspension_limit would be held.")
 	}

@@ -189,7 +189,8 @@ func TestALookupTellsWhatWasChanged(t *testing.T) {
 		!slices.Equal(got.Changed, []string{"suspended"}) {
 		t.Errorf("the deletion is %+v", got)
 	}
-	inactive, err := d.CreatePerson(ctx, directory.PersonInput{Attributes: attributes("userName", "bob", "active", false)})
+	inactive, err := d.CreatePerson(ctx,
+		directory.PersonInput{Attributes: attributes("userName", "bob", "active", false)})
 	if err != nil {
 		t.Fatal(err)
 	}

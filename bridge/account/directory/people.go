@@ -127,7 +127,8 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 		if err := tx.CountMember(ctx, m.ID, +1, now); err != nil {
 			return err
 		}
-		if err := d.account.Audit(ctx, tx, "person.create", p.ID, "member %s, %s", m.ID, changeByRequest(ctx, before, settled)); err != nil {
+		changed := changeByRequest(ctx, before, settled)
+		if err := d.account.Audit(ctx, tx, "person.create", p.ID, "member %s, %s", m.ID, changed); err != nil {
 			return err
 		}
 		p, err = person(ctx, tx, p.ID)
@@ -254,7 +255,8 @@ func (d *Directory) DeletePerson(ctx context.Context, id, ifMatch string) error 
 			func() error { return tx.DeletePerson(ctx, id) },
 			func() error { return tx.ForgetLastUserName(ctx, p.UserName) },
 			func() error {
-				return d.account.Audit(ctx, tx, "person.delete", id, "member %s, %s", m.ID, changeByRequest(ctx, before, m))
+				changed := changeByRequest(ctx, before, m)
+				return d.account.Audit(ctx, tx, "person.delete", id, "member %s, %s", m.ID, changed)
 			},
 		} {
 			if err := step(); err != nil {

@@ -278,14 +278,14 @@ var walls = []wall{
 	},
 	{
 		room: "bridge/server/page",
-		may: []string{"bridge", "bridge/auth", "bridge/bundle", "bridge/control", "bridge/explain", "bridge/health", "bridge/internal",
-			"bridge/journal", "bridge/problem", "bridge/session"},
+		may: []string{"bridge", "bridge/auth", "bridge/bundle", "bridge/control", "bridge/explain", "bridge/health",
+			"bridge/internal", "bridge/journal", "bridge/problem", "bridge/session"},
 		why: "the page is one of the server's parts, and knows neither the others nor what it shows",
 	},
 	{
 		room: "bridge/server",
-		may: []string{"bridge", "bridge/auth", "bridge/bundle", "bridge/control", "bridge/explain", "bridge/health", "bridge/internal",
-			"bridge/journal", "bridge/problem", "bridge/server/page", "bridge/session"},
+		may: []string{"bridge", "bridge/auth", "bridge/bundle", "bridge/control", "bridge/explain", "bridge/health",
+			"bridge/internal", "bridge/journal", "bridge/problem", "bridge/server/page", "bridge/session"},
 		why: "the server shows what it is told",
 	},
 	{
