@@ -49,7 +49,7 @@ const (
 	maxFound = 10
 	// accountTimeout is how long the account may take: what the journal knows is told then.
 	accountTimeout = 15 * time.Second
-	// eventsRead is how many events are looked at for each person or group, and eventsLogged of how many the log is.
+	// eventsRead is how many events are looked at for each id, and eventsLogged of how many the log is.
 	eventsRead   = 300
 	eventsLogged = 50
 )
@@ -277,7 +277,7 @@ func (x *Explainer) withMembers(ctx context.Context, asked string, persons []bri
 
 // addEvents adds what the journal has, of all of them at once.
 func (x *Explainer) addEvents(ctx context.Context, facts []PersonFacts) error {
-	q := journal.Search{Limit: eventsRead * len(facts)}
+	q := journal.Search{Limit: eventsRead}
 	for _, f := range facts {
 		q.IDs, q.Names = append(q.IDs, f.id()), append(q.Names, f.journalNames()...)
 	}
@@ -356,7 +356,7 @@ func (x *Explainer) group(ctx context.Context, asked string) (Answer, error) {
 
 // addGroupEvents is addEvents for groups.
 func (x *Explainer) addGroupEvents(ctx context.Context, groups []GroupFacts) error {
-	q := journal.Search{Groups: true, Limit: eventsRead * len(groups)}
+	q := journal.Search{Groups: true, Limit: eventsRead}
 	for _, f := range groups {
 		q.IDs, q.Names = append(q.IDs, f.id()), append(q.Names, f.journalNames()...)
 	}

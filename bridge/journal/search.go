@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -17,7 +18,7 @@ type Search struct {
 	// IDs are those of the people, and Names userNames. What had a name earlier, or was refused it, is found with all
 	// its events: see Found.Named.
 	IDs, Names []string
-	Limit      int // of events; 0 means MaxLimit
+	Limit      int // of events of each; 0 means MaxLimit
 }
 
 // Found is the answer to a search.
@@ -60,9 +61,9 @@ func SearchFolder(ctx context.Context, dataDir string, s Search) (Found, error) 
 const maxNamed = 100
 
 func (s source) search(ctx context.Context, q Search) (f Found, err error) {
-	resource := "person"
+	resource, idOf := "person", func(e *Event) string { return e.Person }
 	if q.Groups {
-		resource = "group"
+		resource, idOf = "group", func(e *Event) string { return e.Group }
 	}
 	f.subjects, f.Lookups = map[string][]string{}, map[string]Lookups{}
 	subjects, asked := map[string]bool{}, map[string]bool{}
@@ -80,32 +81,43 @@ func (s source) search(ctx context.Context, q Search) (f Found, err error) {
 	}
 	f.Oldest = s.oldest()
 	for e := range containing(ctx, s.events, subjects) {
-		id := e.Person
-		if q.Groups {
-			id = e.Group
-		}
+		id := idOf(&e)
 		if subjects[e.Subject] && id != "" && len(asked) < len(q.IDs)+len(q.Names)+maxNamed {
 			asked[id] = true
 		}
 	}
-	m := matcher{people: asked}
-	if q.Groups {
-		m = matcher{groups: asked}
-	}
-	limit := q.Limit
-	if limit == 0 {
-		limit = MaxLimit
-	}
+	// The events of one that had a name before leave room for those of the others.
+	limit, found := cmp.Or(q.Limit, MaxLimit), map[string]int{}
 	for e := range containing(ctx, s.events, asked) {
-		if len(f.Events) == limit {
-			break
+		of := q.whom(&e, idOf(&e), asked)
+		if of == "" || found[of] == limit || e.Kind == Explained { // which is about whoever asked
+			continue
 		}
-		if m.matches(&e) && e.Kind != Explained { // which is about whoever asked
-			f.Events = append(f.Events, e)
-		}
+		found[of]++
+		f.Events = append(f.Events, e)
 	}
 	s.addLookups(ctx, f.Lookups)
 	return f, ctx.Err()
+}
+
+// whom returns the id or the digest of the name by which an event is one of a search; empty if it is not. A group's
+// event is one of its members, too, but for those of whom only a name is known.
+func (q Search) whom(e *Event, id string, asked map[string]bool) string {
+	switch {
+	case asked[id]:
+		return id
+	case asked[e.Subject]:
+		return e.Subject
+	}
+	for _, members := range [...]*Members{e.Added, e.Removed, e.Set} {
+		if members == nil {
+			continue
+		}
+		if i := slices.IndexFunc(q.IDs, func(id string) bool { return slices.Contains(members.IDs, id) }); i >= 0 {
+			return q.IDs[i]
+		}
+	}
+	return ""
 }
 
 // containing yields the events whose lines have one of some texts, newest first, until ctx ends.

@@ -83,3 +83,29 @@ func TestASearchIsAboutSeveral(t *testing.T) {
 		t.Errorf("no journal: %+v, %v", f, err)
 	}
 }
+
+// Somebody who had the name before may be changed every night: that leaves no less of whom is asked for.
+func TestASearchBoundsTheEventsOfEach(t *testing.T) {
+	t.Parallel()
+	const ann, bob = "aaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbb"
+	j := journal.Open(journal.Config{Now: time.Now})
+	defer j.Close()
+	j.Append(journal.Event{Kind: journal.PersonCreated, Person: bob, Subject: j.Person("ann")})
+	j.Append(journal.Event{Kind: journal.PersonRefused, Subject: j.Person("ann")})
+	j.Append(journal.Event{Kind: journal.GroupUpdated, Group: bob, Set: journal.NewMembers([]string{bob, ann})})
+	j.Append(journal.Event{Kind: journal.PersonCreated, Person: ann, Subject: j.Person("ann")})
+	for range 5 {
+		j.Append(journal.Event{Kind: journal.PersonUpdated, Person: bob})
+		j.Append(journal.Event{Kind: journal.GroupUpdated, Group: bob, Set: journal.NewMembers([]string{bob})})
+	}
+	f, err := j.Search(t.Context(), journal.Search{IDs: []string{ann}, Names: []string{"ann"}, Limit: 2})
+	var got []string
+	for _, e := range f.Events {
+		got = append(got, string(e.Kind)+" "+e.Person)
+	}
+	want := []string{"person_updated " + bob, "person_updated " + bob, "person_created " + ann, "group_updated ",
+		"person_refused "}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("found are %q, %v; want %q", got, err, want)
+	}
+}

@@ -49,12 +49,14 @@ func BenchmarkLookUpMembers(b *testing.B) {
 				}
 			})
 		}
-		b.Run(fmt.Sprintf("1 name of %d people with details", size), func(b *testing.B) {
-			for b.Loop() {
-				if _, err := d.LookUpMembers(b.Context(), names[:1], true); err != nil {
-					b.Fatal(err)
+		for _, n := range []int{1, 20} {
+			b.Run(fmt.Sprintf("%d names of %d people with details", n, size), func(b *testing.B) {
+				for b.Loop() {
+					if _, err := d.LookUpMembers(b.Context(), names[:n], true); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
