@@ -19,10 +19,14 @@ type knowledge struct {
 	answer explain.Answer
 	fault  error
 	asked  []explain.Question
+	within time.Duration // the time that the last question had
 }
 
-func (k *knowledge) explain(_ context.Context, q explain.Question) (explain.Answer, error) {
+func (k *knowledge) explain(ctx context.Context, q explain.Question) (explain.Answer, error) {
 	k.asked = append(k.asked, q)
+	if deadline, set := ctx.Deadline(); set {
+		k.within = time.Until(deadline)
+	}
 	return k.answer, k.fault
 }
 
@@ -142,6 +146,9 @@ func TestThePageExplains(t *testing.T) {
 	ask("group", "Staff")
 	if last := f.known.asked[len(f.known.asked)-1]; last != (explain.Question{Group: "Staff"}) {
 		t.Errorf("asked was %+v", last)
+	}
+	if f.known.within < 20*time.Second { // the account's own 15, and the journal
+		t.Errorf("the answer has %s", f.known.within)
 	}
 	if _, body := v.get("/app"); !strings.Contains(body, `href="/app/explain"`) {
 		t.Error("the status page does not link it")

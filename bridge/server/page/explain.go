@@ -31,7 +31,12 @@ func showExplained(v *Visit, code int, p explainPage) {
 	v.ShowAnswer(code, "explain", "Why is somebody in, or not?", p)
 }
 
-const explainPath = "/app/explain"
+const (
+	explainPath = "/app/explain"
+	// explainTimeout is longer than that of a page with sections: a question waits for those before it, and reads the
+	// journal also if the account does not answer.
+	explainTimeout = 45 * time.Second
+)
 
 // explainPage is the data of explain.html.
 type explainPage struct {
@@ -61,7 +66,7 @@ func askFor(v *Visit, ask func(context.Context, explain.Question) (explain.Answe
 	if p.Group {
 		q = explain.Question{Group: p.Asked}
 	}
-	ctx, cancel := v.AskAccount()
+	ctx, cancel := context.WithTimeout(v.Context(), explainTimeout)
 	defer cancel()
 	answer, err := ask(ctx, q)
 	if wrong, ok := errors.AsType[*explain.QuestionError](err); ok {
