@@ -463,6 +463,11 @@ func (x *Explainer) addRemovals(ctx context.Context, asked string, all *[]GroupF
 	for i := range *all {
 		f := &(*all)[i]
 		f.Removals, f.MoreRemovals = removalsFrom(held, attributesOf(f.Group.Attributes).DisplayName), cursor != ""
+		for _, h := range held {
+			if !h.Removal {
+				f.Suspensions++
+			}
+		}
 	}
 	return nil
 }
@@ -470,7 +475,7 @@ func (x *Explainer) addRemovals(ctx context.Context, asked string, all *[]GroupF
 // removalsFrom are the held removals from the group of a name.
 func removalsFrom(held []bridge.Hold, name string) (from []bridge.Hold) {
 	for _, h := range held {
-		if h.Removal && strings.EqualFold(h.GroupName, name) {
+		if h.Removal && inputtext.Fold(h.GroupName) == inputtext.Fold(name) {
 			from = append(from, h)
 		}
 	}

@@ -369,14 +369,18 @@ func TestAQuestionNamesOne(t *testing.T) {
 func TestAGroupIsExplained(t *testing.T) {
 	t.Parallel()
 	const staffID = "eeeeeeeeeeeeeeeeeeeeeeeeee"
-	engineering := bridge.Group{ID: staffID, Attributes: json.RawMessage(`{"displayName":"Engineering"}`), Created: at(1)}
+	engineering := bridge.Group{
+		ID: staffID, Attributes: json.RawMessage(`{"displayName":"Engineering"}`), Created: at(1),
+	}
 	there := map[string][]bridge.Group{"displayName=Engineering": {engineering}}
 	held := []bridge.Hold{
 		{UserName: "ann", GroupName: "Engineering", Removal: true, Since: at(4)}, {UserName: "bob", Since: at(4)},
 		{UserName: "eve", GroupName: "Sales", Removal: true, Since: at(4)},
 	}
 	event := func(kind journal.Kind, change func(*journal.Event)) journal.Event {
-		e := journal.Event{Time: at(3), Kind: kind, Group: goneID, Subject: "Engineering", Request: requestID, Status: 200}
+		e := journal.Event{
+			Time: at(3), Kind: kind, Group: goneID, Subject: "Engineering", Request: requestID, Status: 200,
+		}
 		if change != nil {
 			change(&e)
 		}
@@ -392,10 +396,14 @@ func TestAGroupIsExplained(t *testing.T) {
 		{"one that is there", &fakeAccount{groups: there, size: 3}, nil, explain.Provisioned,
 			[]string{"The group Engineering is provisioned, and has 3 members.", "SCIM id " + staffID}},
 		{"one with held removals", &fakeAccount{groups: there, size: 3, holds: held}, nil, explain.RemovalsHeld,
-			[]string{"one removal is held", "ann is still in it"}},
+			[]string{"one removal is held", "ann is still in it", "The account holds one suspension: whoever"}},
 		{"one whose last push named unknown ids", &fakeAccount{groups: there},
-			[]journal.Event{event(journal.GroupUpdated, func(e *journal.Event) { e.Unknown, e.Group = 2, staffID })}, explain.Provisioned,
-			[]string{"2 unknown ids", "push the group again"}},
+			[]journal.Event{event(journal.GroupUpdated, func(e *journal.Event) { e.Unknown, e.Group = 2, staffID })},
+			explain.Provisioned, []string{"2 unknown ids", "push the group again"}},
+		{"one that the identity provider tried to create again", &fakeAccount{groups: there},
+			[]journal.Event{event(journal.GroupRefused, func(e *journal.Event) {
+				e.Method, e.Status, e.Code, e.Group = "POST", 409, "group_name_taken", ""
+			})}, explain.Provisioned, []string{"tried to create this group again", "link it to the group"}},
 		{"one that was refused", &fakeAccount{}, []journal.Event{event(journal.GroupRefused, func(e *journal.Event) {
 			e.Method, e.Status, e.Code = "POST", 409, "protected"
 		})}, explain.Refused, []string{"POST 409 protected", "built-in groups"}},
@@ -408,8 +416,7 @@ func TestAGroupIsExplained(t *testing.T) {
 		{"one that never was", &fakeAccount{}, nil, explain.NeverSeen,
 			[]string{"has not sent it since 2026-11-29 00:00:00"}},
 		{"one while the account is away", &fakeAccount{err: &bridge.UnavailableError{Detail: "the bridge is sealed"}},
-			nil,
-			explain.Undetermined, []string{"is not known now: the bridge is sealed"}},
+			nil, explain.Undetermined, []string{"is not known now: the bridge is sealed"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

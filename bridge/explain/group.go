@@ -2,6 +2,7 @@ package explain
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 	"time"
 
@@ -17,9 +18,11 @@ type GroupFacts struct {
 	// Group is nil if provisioning has none, or if that is not known. Its members are not needed.
 	Group   *bridge.Group
 	Members int64 // how many people provisioning sees in it
-	// Removals are the held ones from it, the oldest first; MoreRemovals is set if there may be others.
+	// Removals are the held ones from it, the oldest first; MoreRemovals is set if there may be others. Suspensions is
+	// how many of the account are held: removals of those people belong to their suspensions, and are not listed.
 	Removals     []bridge.Hold
 	MoreRemovals bool
+	Suspensions  int64
 	// AccountAway is why the account could not be asked, as a clause; empty if it could.
 	AccountAway  string
 	DataDir      string          // the bridge's; empty if it is not known
@@ -99,9 +102,13 @@ func (f GroupFacts) provisioned(e *Explanation) {
 	f.tellHeld(e)
 	last, found := f.lastWrite()
 	switch {
-	case found && last.Kind == journal.GroupRefused:
+	case !found:
+	case last.Kind == journal.GroupRefused && last.Method == http.MethodPost && last.Code == "group_name_taken":
+		e.toDo("The identity provider tried to create this group again, and does not know its SCIM id. Let it match " +
+			"the group by its name: link it to the group that there is (Okta), or restart provisioning (Entra ID).")
+	case last.Kind == journal.GroupRefused:
 		e.toDo("%s", afterRefusal(last))
-	case found && last.Unknown > 0:
+	case last.Unknown > 0:
 		e.remedy(problem.New(problem.MembersUnknown, last.Time, problem.Facts{problem.FactGroup: e.Name}))
 	}
 }
@@ -116,12 +123,15 @@ func (f GroupFacts) removals() string {
 }
 
 func (f GroupFacts) tellHeld(e *Explanation) {
-	for i, h := range f.Removals {
-		if i == maxListed {
-			e.has("There are %d more.", len(f.Removals)-maxListed)
-			return
-		}
+	for _, h := range f.Removals[:min(len(f.Removals), maxListed)] {
 		e.has("%s is still in it: its removal is held since %s%s.", h.UserName, moment(h.Since), byRequest(h))
+	}
+	if more := len(f.Removals) - maxListed; more > 0 {
+		e.has("There are %d more.", more)
+	}
+	if f.Suspensions > 0 {
+		e.has("The account holds %s: whoever of those the identity provider has removed is still in it as well.",
+			count(f.Suspensions, "suspension", "suspensions"))
 	}
 }
 
@@ -145,7 +155,8 @@ func (f GroupFacts) none(e *Explanation) {
 			e.Name, since)
 		e.awaited("The identity provider must push the group.")
 		e.toDo("Check in the identity provider that the group is assigned to this application or pushed, and how it " +
-			"is spelled. A group of this name that was made in the account by hand is adopted with the first push.")
+			"is spelled. A group of this name that was made in the account by hand is adopted with the first push, " +
+			"and a push to a built-in group is refused with 409.")
 	case last.Kind == journal.GroupRefused:
 		e.conclude(Refused, false, "The group %s is not provisioned: the identity provider's last request about it "+
 			"failed at %s, with %s.", e.Name, moment(last.Time), failure(last, f.Log))

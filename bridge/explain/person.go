@@ -182,8 +182,8 @@ func command(arguments, dataDir string) string {
 
 func solveFirst(dataDir string, offline bool) string {
 	if offline {
-		return "Start the bridge: " + command("serve --data-dir", dataDir) + ", with the flags that it has otherwise. " +
-			"If it ended by itself, the last lines of its log say why. Then ask again."
+		return "Start the bridge: " + command("serve --data-dir", dataDir) + ", with the flags that it has " +
+			"otherwise. If it ended by itself, the last lines of its log say why. Then ask again."
 	}
 	return "Solve that first: " + command("status --local", dataDir) + " on the bridge's machine, or its status " +
 		"page, says how. Then ask again."
@@ -341,8 +341,8 @@ func (f PersonFacts) addressTaken(e *Explanation) {
 		problem.FactReason: "address_taken", problem.FactUserName: f.name(), problem.FactEmail: address,
 	}))
 	e.toDo("%s says who has it. If no identity provider manages the member that has it, and it is this person, make "+
-		"the identity provider send this person again: that adopts the member, unless it is an owner, an administrator "+
-		"or the Provision Manager. If it is somebody else, it must get another address in the account.",
+		"the identity provider send this person again: that adopts the member, unless it is an owner, an "+
+		"administrator or the Provision Manager. If it is somebody else, it must get another address in the account.",
 		command("explain "+problem.QuoteShell(address), f.DataDir))
 }
 
@@ -465,8 +465,8 @@ func (f PersonFacts) tellAddress(e *Explanation) {
 		f.addressTaken(e)
 	case m.WantedAddress != "" && (m.State == bridge.Active || m.State == bridge.Pending) &&
 		inputtext.Fold(m.WantedAddress) != inputtext.Fold(m.Address):
-		e.has("It was to have the address %s. Another member had that when the identity provider sent this person last, "+
-			"and nobody else has it now.", m.WantedAddress)
+		e.has("It was to have the address %s. Another member had that when the identity provider sent this person "+
+			"last, and nobody else has it now.", m.WantedAddress)
 		f.sendAgain(e, "the change of the address then begins")
 	}
 }
@@ -678,7 +678,8 @@ func (f PersonFacts) suspendedWith(c bridge.MemberChange) (by string, byHand boo
 
 // suspendedSince says since when a member is suspended, as far as the journal knows, and whether that is certain.
 func (f PersonFacts) suspendedSince() (since string, proven bool) {
-	var first, before *journal.Event // the first after which it was inactive, and the last before it that left it active
+	// The first after which it was inactive, and the last before that, which left it active.
+	var first, before *journal.Event
 	for _, w := range f.writes() {
 		if w.Active == nil || w.Kind == journal.PersonRefused {
 			continue
@@ -690,6 +691,7 @@ func (f PersonFacts) suspendedSince() (since string, proven bool) {
 		first = &w
 	}
 	const others = "by another bridge's request, or in the account by hand"
+	saidSo := first != nil && said(first.SentActive, false)
 	switch {
 	case first == nil && before == nil:
 		return "by a request that this bridge's journal does not have: an older one, or another bridge's, or in the " +
@@ -697,11 +699,11 @@ func (f PersonFacts) suspendedSince() (since string, proven bool) {
 	case first == nil:
 		return "since later than " + moment(before.Time) + ", when the identity provider last sent it here as " +
 			"active: " + others, false
-	case said(first.SentActive, false) && (first.Kind == journal.PersonCreated || before != nil && !f.mayBeOthers(*before)):
+	case saidSo && (first.Kind == journal.PersonCreated || before != nil && !f.mayBeOthers(*before)):
 		return "since " + sent(*first) + " at " + moment(first.Time) + f.request(*first), true
-	case said(first.SentActive, false):
-		return "since " + moment(first.Time) + " at the latest, when " + sent(*first) + f.request(*first) + ", or from " +
-			"before: " + others, false
+	case saidSo:
+		return "since " + moment(first.Time) + " at the latest, when " + sent(*first) + f.request(*first) +
+			", or from before: " + others, false
 	default:
 		return "since " + moment(first.Time) + " at the latest: it was inactive after a request that is not known to " +
 			"have said so" + f.request(*first) + ", by a request before it, " + others, false
@@ -794,6 +796,15 @@ func (f PersonFacts) unprovisioned(e *Explanation) {
 			"provisioned.", f.name())
 		e.toDo("Reactivate it in the account, or assign it in the identity provider: creating it adopts this member " +
 			"and reactivates it.")
+	case m.State == bridge.Active && (deleted || m.LastUserName != ""):
+		at := ""
+		if deleted {
+			at = " at " + moment(deletion.Time) + f.request(deletion)
+		}
+		e.conclude(NotProvisioned, true, "%s is in, and not provisioned: the identity provider deleted it%s, and an "+
+			"administrator let it stay, or reactivated it.", f.name(), at)
+		e.toDo("If the person shall not be in, suspend the member in the account. To manage it again, assign it in the " +
+			"identity provider: creating it adopts this member.")
 	case m.State == bridge.Active:
 		e.conclude(NotProvisioned, true, "%s is in, and not provisioned: no identity provider manages this member.",
 			f.name())
@@ -859,9 +870,9 @@ func (f PersonFacts) tellRefusal(e *Explanation) {
 	switch {
 	case !found || last.Kind != journal.PersonRefused:
 	case f.Person != nil && last.Method == http.MethodPost && last.Code == "user_name_taken":
-		e.toDo("The identity provider tried to create this person again, and does not know its SCIM id. Let it match the " +
-			"person by its userName: restart its provisioning (Entra ID), or remove the assignment and assign the person " +
-			"again (Okta).")
+		e.toDo("The identity provider tried to create this person again, and does not know its SCIM id. Let it match " +
+			"the person by its userName: restart its provisioning (Entra ID), or remove the assignment and assign " +
+			"the person again (Okta).")
 	default:
 		e.toDo("%s", afterRefusal(last))
 	}

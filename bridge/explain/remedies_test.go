@@ -21,9 +21,14 @@ func TestWhatToDoIsTrue(t *testing.T) {
 	}{
 		{
 			"a sign-up whose link has expired",
-			explain.PersonFacts{Member: unmanaged(bridge.Invited, func(m *bridge.Member) { expired(m); m.SignedUp = true })},
-			[]string{"has not accepted, and the link has expired", "no link works", "ask for another invitation at the " +
-				"account's sign-up link"},
+			explain.PersonFacts{Member: unmanaged(bridge.Invited, func(m *bridge.Member) {
+				expired(m)
+				m.SignedUp = true
+			})},
+			[]string{
+				"has not accepted, and the link has expired", "no link works",
+				"ask for another invitation at the account's sign-up link",
+			},
 			[]string{"works until", "look for the mail"},
 		},
 		{
@@ -40,9 +45,12 @@ func TestWhatToDoIsTrue(t *testing.T) {
 		{
 			"an attempt to create the person again",
 			explain.PersonFacts{
-				Person: person(bridge.Active, off), Member: member(bridge.Active, func(m *bridge.Member) { m.Suspended = true }),
+				Person: person(bridge.Active, off),
+				Member: member(bridge.Active, func(m *bridge.Member) { m.Suspended = true }),
 				Events: []journal.Event{
-					write(6, journal.PersonRefused, func(e *journal.Event) { e.Code, e.Person = "user_name_taken", "" }),
+					write(6, journal.PersonRefused, func(e *journal.Event) {
+						e.Code, e.Person = "user_name_taken", ""
+					}),
 					write(5, journal.PersonUpdated, inactive),
 				},
 			},
@@ -54,7 +62,9 @@ func TestWhatToDoIsTrue(t *testing.T) {
 			explain.PersonFacts{
 				Person: person(bridge.Active, nil),
 				Events: []journal.Event{
-					write(6, journal.PersonRefused, func(e *journal.Event) { e.Method, e.Code = "PATCH", "user_name_taken" }),
+					write(6, journal.PersonRefused, func(e *journal.Event) {
+						e.Method, e.Code = "PATCH", "user_name_taken"
+					}),
 				},
 			},
 			[]string{"give one of the two another"}, []string{"tried to create"},
@@ -63,10 +73,14 @@ func TestWhatToDoIsTrue(t *testing.T) {
 			"an address that another member had, and has not any more",
 			explain.PersonFacts{
 				Person: person(bridge.NotInvited, nil),
-				Member: member(bridge.NotInvited, func(m *bridge.Member) { m.Address, m.WantedAddress = "", "bob@example.com" }),
+				Member: member(bridge.NotInvited, func(m *bridge.Member) {
+					m.Address, m.WantedAddress = "", "bob@example.com"
+				}),
 			},
-			[]string{"another member had the address bob@example.com when the identity provider sent it last, and nobody has it now",
-				"send this person again"},
+			[]string{
+				"another member had the address bob@example.com when the identity provider sent it last, and nobody " +
+					"has it now", "send this person again",
+			},
 			[]string{"names no e-mail address", "different addresses"},
 		},
 		{
@@ -108,14 +122,20 @@ func TestWhatToDoIsTrue(t *testing.T) {
 		},
 		{
 			"while no bridge runs",
-			explain.PersonFacts{Asked: "ann", AccountAway: "no bridge is running in /data", Offline: true, DataDir: "/data"},
+			explain.PersonFacts{
+				Asked: "ann", AccountAway: "no bridge is running in /data", Offline: true, DataDir: "/data",
+			},
 			[]string{"Start the bridge: `scim-bridge serve --data-dir /data`"},
 			[]string{"status --local", "status page"},
 		},
 		{
 			"a member that was provisioned before, and is active",
 			explain.PersonFacts{Member: unmanaged(bridge.Active, func(m *bridge.Member) { m.LastUserName = "ann" })},
-			[]string{"An identity provider managed it before, as ann"}, nil,
+			[]string{
+				"An identity provider managed it before, as ann",
+				"the identity provider deleted it, and an administrator let it stay, or reactivated it",
+			},
+			[]string{"no identity provider manages"},
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -220,6 +220,25 @@ func TestALookupTellsWhoApprovedAHold(t *testing.T) {
 	}
 }
 
+// A lookup bounds the holds of a member, and the one on the suspension decides whether it is in.
+func TestTheHoldOnASuspensionIsToldBeforeOlderRemovals(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	d.limit("max(0, 0%)/1h")
+	ann := d.joined("ann@example.com")
+	sales := d.group("Sales", ann.ID)
+	d.update(sales.ID, directory.GroupUpdate{Remove: []string{ann.ID}})
+	d.later(time.Second)
+	d.active(ann, false)
+	var kinds []string
+	for _, h := range d.lookUp(ann.ID).Members[0].Holds {
+		kinds = append(kinds, h.Kind())
+	}
+	if !slices.Equal(kinds, []string{store.Suspension, store.Removal}) {
+		t.Errorf("the holds are %q", kinds)
+	}
+}
+
 // What another member had once is not in the way now.
 func TestALookupTellsWhetherAnAddressIsTakenNow(t *testing.T) {
 	t.Parallel()

@@ -51,18 +51,20 @@ func (tx *Tx) FindMembers(ctx context.Context, names []string) ([]FoundMember, e
 		memberTables+`WHERE `+byName+` ORDER BY m.created_at, m.id`, list, list, list, list, list, list)
 }
 
-// HoldsOf lists the holds on a member, the oldest first, those that belong to a held suspension among them.
+// HoldsOf lists the holds on a member: the one on its suspension, then those on removals, the oldest first, and those
+// that belong to the held suspension among them.
 func (tx *Tx) HoldsOf(ctx context.Context, memberID string, limit int) ([]Hold, error) {
-	return All(ctx, tx, scanHold, holdQuery+`WHERE h.member_id = ? ORDER BY h.made, h.id LIMIT ?`, memberID, limit)
+	return All(ctx, tx, scanHold, holdQuery+`WHERE h.member_id = ? ORDER BY h.group_id <> '', h.made, h.id LIMIT ?`,
+		memberID, limit)
 }
 
 // auditSearched is how many of the latest audit events are looked through: those of one object have no index, which
 // every change would have to write.
 const auditSearched = 100_000
 
-// ChangesOf returns the latest audit events, newest first, whose objects are one of some ids: at most limit of each. The
-// events are read once for all of them. What happened to a person that is deleted is found by the id of its member,
-// which is in the summary.
+// ChangesOf returns the latest audit events, newest first, whose objects are one of some ids: at most limit of each.
+// The events are read once for all of them. What happened to a person that is deleted is found by the id of its
+// member, which is in the summary.
 func (tx *Tx) ChangesOf(ctx context.Context, ids []string, limit int) (map[string][]MemberChange, error) {
 	type change struct {
 		of string
