@@ -2251,8 +2251,9 @@ type ClientInterface interface {
 	//
 	// For `scim-bridge explain` and for previews of a first synchronisation. It changes nothing. A name finds the
 	// member whose sign-in address, new address, `userName` or last `userName` it is, without regard to case and to
-	// white space around it, and the member whose id or SCIM id it is. An account need not have this operation:
-	// bridges then say what they know without it.
+	// white space around it, and the member whose id or SCIM id it is. So whoever may ask a bridge learns of members
+	// that SCIM does not show; roles, and which administrator changed something, are not told. An account need not
+	// have this operation: bridges then say what they know without it.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2263,8 +2264,9 @@ type ClientInterface interface {
 	//
 	// For `scim-bridge explain` and for previews of a first synchronisation. It changes nothing. A name finds the
 	// member whose sign-in address, new address, `userName` or last `userName` it is, without regard to case and to
-	// white space around it, and the member whose id or SCIM id it is. An account need not have this operation:
-	// bridges then say what they know without it.
+	// white space around it, and the member whose id or SCIM id it is. So whoever may ask a bridge learns of members
+	// that SCIM does not show; roles, and which administrator changed something, are not told. An account need not
+	// have this operation: bridges then say what they know without it.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3191,8 +3193,9 @@ func (c *Client) DecideHoldsForBridge(ctx context.Context, body DecideHoldsForBr
 //
 // For `scim-bridge explain` and for previews of a first synchronisation. It changes nothing. A name finds the
 // member whose sign-in address, new address, `userName` or last `userName` it is, without regard to case and to
-// white space around it, and the member whose id or SCIM id it is. An account need not have this operation:
-// bridges then say what they know without it.
+// white space around it, and the member whose id or SCIM id it is. So whoever may ask a bridge learns of members
+// that SCIM does not show; roles, and which administrator changed something, are not told. An account need not
+// have this operation: bridges then say what they know without it.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3213,8 +3216,9 @@ func (c *Client) LookUpMembersWithBody(ctx context.Context, contentType string, 
 //
 // For `scim-bridge explain` and for previews of a first synchronisation. It changes nothing. A name finds the
 // member whose sign-in address, new address, `userName` or last `userName` it is, without regard to case and to
-// white space around it, and the member whose id or SCIM id it is. An account need not have this operation:
-// bridges then say what they know without it.
+// white space around it, and the member whose id or SCIM id it is. So whoever may ask a bridge learns of members
+// that SCIM does not show; roles, and which administrator changed something, are not told. An account need not
+// have this operation: bridges then say what they know without it.
 //
 // Takes a body of the `application/json` content type.
 //
