@@ -77,7 +77,7 @@ func (e *explainCommand) Validate() error {
 	case e.URL != "" && e.TokenFile == "":
 		faults = append(faults, errors.New("--url needs --token-file, with the bearer token: what is known of people "+
 			"is not shown without it"))
-	case e.URL == "" && e.TokenFile != "":
+	case e.URL == "" && e.TokenFile != "" && e.TokenFile != os.Getenv("SCIMBRIDGE_TOKEN_FILE"): // may be set for others
 		faults = append(faults, errors.New("--token-file needs --url: a bridge on this machine is asked without a "+
 			"token"))
 	case e.URL != "" && e.dirGiven():

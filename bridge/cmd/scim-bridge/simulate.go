@@ -51,8 +51,9 @@ of the first; another --domain generates another. The first group holds everyone
 With --dry-run nothing is changed: people and groups are looked up the way this provider does, and the bridge is asked
 what creating the others would do. A table shows whom a first synchronisation would adopt, invite, suspend or
 reactivate, who would be stored without an invitation or refused, and what would become of the groups. --people-file is
-a CSV file with the column userName, and if wanted givenName, familyName, active (true or false) and groups (separated
-by semicolons): so real people of a directory can be looked up. It exits 0 whatever would be done.
+a CSV file with the column userName, and if wanted email (the userName, if that is an address and email is empty),
+givenName, familyName, active (true or false) and groups (separated by semicolons): so real people of a directory can be
+looked up. It exits 0 whatever would be done.
 
 After 429 and 503 the request is repeated as Retry-After says, for at most 30 seconds. Exit 0 if every answer
 was right, 1 if not: the table shows the phase, and the first faults are listed below it.

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -83,6 +84,8 @@ func (s *simulateCommand) preview(ctx context.Context, token string, resources [
 	}
 	base.Path = strings.TrimSuffix(strings.TrimRight(base.Path, "/"), "/v2")
 	base.Path = strings.TrimSuffix(base.Path, "/scim")
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	var answer struct{ People []simulate.Foreseen }
 	err = askBridge(ctx, base.String(), control.PathPreview, token, explain.Preview{People: resources}, &answer)
 	if _, missing := errors.AsType[*noSuchPathError](err); missing {
@@ -111,8 +114,8 @@ func readPeople(in io.Reader) (people []simulate.Listed, err error) {
 	for i, name := range header {
 		name = strings.ToLower(inputtext.TrimBlanks(name))
 		if !slices.Contains([]string{"username", "email", "givenname", "familyname", "active", "groups"}, name) {
-			return nil, fmt.Errorf("there is no column %q: use userName, email, givenName, familyName, active and groups",
-				inputtext.ShortLine(header[i], 40))
+			return nil, fmt.Errorf("there is no column %q: use userName, email, givenName, familyName, active and "+
+				"groups", inputtext.ShortLine(header[i], 40))
 		}
 		columns[name] = i
 	}
@@ -206,7 +209,8 @@ func printPlan(out io.Writer, p *simulate.Plan) error {
 		fmt.Fprintln(table, "\nACTION\tPERSON\tWHY")
 	}
 	for _, one := range attention[:min(len(attention), maxPlanned)] {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", inputtext.Line(string(one.Action)), inputtext.Line(one.UserName), inputtext.Line(one.Why))
+		fmt.Fprintf(table, "%s\t%s\t%s\n", inputtext.Line(string(one.Action)), inputtext.Line(one.UserName),
+			inputtext.Line(one.Why))
 	}
 	if err := table.Flush(); err != nil {
 		return err

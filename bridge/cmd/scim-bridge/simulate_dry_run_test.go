@@ -130,8 +130,9 @@ func TestADryRunForeseesAFirstSynchronisation(t *testing.T) {
 
 	list := filepath.Join(t.TempDir(), "people.csv")
 	if err := os.WriteFile(list, []byte("\ufeff\"userName\",active,groups,email\n"+
-		"new@example.com,true,R&D;Staff,\nHAND@example.com,,,\nowner@example.com,,Staff,\nsuspended@example.com,true,,\n"+
-		"leaver@example.com,false,R&D,\nstays@example.com,TRUE,R&D,\ndeleted@example.com,,,\ntaken@example.com,,,\n"+
+		"new@example.com,true,R&D;Staff,\nHAND@example.com,,,\nowner@example.com,,Staff,\n"+
+		"suspended@example.com,true,,\nleaver@example.com,false,R&D,\nstays@example.com,TRUE,R&D,\n"+
+		"deleted@example.com,,,\ntaken@example.com,,,\n"+
 		"idle@example.com,false,,\nnobody,,,\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -372,7 +373,8 @@ func TestADryRunForeseesPeopleByTheirAddresses(t *testing.T) {
 		if err := json.Unmarshal([]byte(made.body), &p); err != nil || made.status != http.StatusCreated {
 			t.Fatalf("%s: %d %s", one.body, made.status, made.body)
 		}
-		if e := explainedOne(t, p.ID, "--url", b.url(""), "--token-file", tokenFile(t, pair)); e.Address != one.address {
+		e := explainedOne(t, p.ID, "--url", b.url(""), "--token-file", tokenFile(t, pair))
+		if e.Address != one.address {
 			t.Errorf("%s has the address %q, want %q", one.body, e.Address, one.address)
 		}
 	}
