@@ -154,18 +154,13 @@ func (x *Explainer) find(ctx context.Context, asked string) (found people, err e
 
 // renamed finds those who had the name as their userName before, by the journal.
 func (x *Explainer) renamed(ctx context.Context, asked string, found people) (people, error) {
-	known, err := x.Journal(ctx, journal.Search{Names: []string{asked}})
+	ids, err := x.hadName(ctx, journal.Search{Names: []string{asked}}, personOf)
 	if err != nil {
 		return found, err
 	}
 	var persons []bridge.Person
-	tried := map[string]bool{"": true}
-	for _, e := range known.Events {
-		if !gaveName(e) || !known.Named(e, asked) || tried[e.Person] || len(tried) > maxFound {
-			continue
-		}
-		tried[e.Person] = true
-		p, err := x.Account.Person(ctx, e.Person)
+	for _, id := range ids {
+		p, err := x.Account.Person(ctx, id)
 		if bridge.CodeOf(err) == bridge.NotFound { // deleted
 			continue
 		}
@@ -183,6 +178,24 @@ func (x *Explainer) renamed(ctx context.Context, asked string, found people) (pe
 	}
 	return found, err
 }
+
+// hadName returns the ids of those that had the name of a search at some time, by the journal.
+func (x *Explainer) hadName(
+	ctx context.Context, q journal.Search, idOf func(journal.Event) string,
+) (ids []string, err error) {
+	found, err := x.Journal(ctx, q)
+	for _, e := range found.Events {
+		id := idOf(e)
+		if gaveName(e) && found.Named(e, q.Names[0]) && id != "" && !slices.Contains(ids, id) && len(ids) < maxFound {
+			ids = append(ids, id)
+		}
+	}
+	return ids, err
+}
+
+func personOf(e journal.Event) string { return e.Person }
+
+func groupOf(e journal.Event) string { return e.Group }
 
 // whyAway is why the account cannot be asked, as a clause.
 func whyAway(err error) string {
@@ -287,7 +300,7 @@ func (x *Explainer) addEvents(ctx context.Context, facts []PersonFacts) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, accountTimeout)
 	defer cancel()
-	others := x.others(found, q, func(e journal.Event) string { return e.Person }, func(id string) error {
+	others := x.others(found, q, personOf, func(id string) error {
 		if facts[0].AccountAway != "" {
 			return errNotAsked
 		}
@@ -300,7 +313,7 @@ func (x *Explainer) addEvents(ctx context.Context, facts []PersonFacts) error {
 		if l, read := found.Lookups[f.id()]; read && f.id() != "" {
 			f.Lookups = &l
 		}
-		f.Events = about(found, f.id(), f.journalNames(), others, func(e journal.Event) string { return e.Person })
+		f.Events = about(found, f.id(), f.journalNames(), others, personOf)
 	}
 	events := make([][]journal.Event, len(facts))
 	for i := range facts {
@@ -366,7 +379,7 @@ func (x *Explainer) addGroupEvents(ctx context.Context, groups []GroupFacts) err
 	}
 	ctx, cancel := context.WithTimeout(ctx, accountTimeout)
 	defer cancel()
-	others := x.others(found, q, func(e journal.Event) string { return e.Group }, func(id string) error {
+	others := x.others(found, q, groupOf, func(id string) error {
 		if groups[0].AccountAway != "" {
 			return errNotAsked
 		}
@@ -376,7 +389,7 @@ func (x *Explainer) addGroupEvents(ctx context.Context, groups []GroupFacts) err
 	for i := range groups {
 		f := &groups[i]
 		f.JournalSince = found.Oldest
-		f.Events = about(found, f.id(), f.journalNames(), others, func(e journal.Event) string { return e.Group })
+		f.Events = about(found, f.id(), f.journalNames(), others, groupOf)
 		f.Log = x.log([][]journal.Event{f.Events})
 	}
 	return nil
@@ -419,12 +432,34 @@ func (x *Explainer) findGroups(ctx context.Context, asked string) (all []GroupFa
 			add(g)
 		}
 	}
+	if len(all) == 0 {
+		if all, err = x.renamedGroups(ctx, asked); err != nil {
+			return nil, err
+		}
+	}
 	for i := range all {
 		if all[i].Members, err = x.countMembers(ctx, all[i].Group.ID); err != nil {
 			return nil, err
 		}
 	}
 	return all, x.addRemovals(ctx, asked, &all)
+}
+
+// renamedGroups finds those that had the name before, by the journal.
+func (x *Explainer) renamedGroups(ctx context.Context, asked string) (all []GroupFacts, err error) {
+	ids, err := x.hadName(ctx, journal.Search{Groups: true, Names: []string{asked}}, groupOf)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		switch g, err := x.Account.Group(ctx, id, false); {
+		case err == nil:
+			all = append(all, GroupFacts{Group: &g, Renamed: true})
+		case bridge.CodeOf(err) != bridge.NotFound:
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // countMembers returns how many people are in a group.

@@ -1,7 +1,6 @@
 package explain_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -53,7 +52,7 @@ func BenchmarkExplain(b *testing.B) {
 	} {
 		b.Run(row.name, func(b *testing.B) {
 			for b.Loop() {
-				answer, err := x.Explain(context.Background(), explain.Question{Person: row.asked})
+				answer, err := x.Explain(b.Context(), explain.Question{Person: row.asked})
 				if err != nil || len(answer.Found) != row.found {
 					b.Fatalf("%d are found, %v", len(answer.Found), err)
 				}

@@ -235,6 +235,26 @@ func TestEventsOfOthersAreNotToldOfAGroup(t *testing.T) {
 	}
 }
 
+// The journal alone knows which group had a name before; one that was refused the name had it never.
+func TestAGroupIsFoundUnderItsEarlierName(t *testing.T) {
+	t.Parallel()
+	event := func(hour int, kind journal.Kind, id, name string) journal.Event {
+		return journal.Event{Time: at(hour), Kind: kind, Group: id, Subject: name, Request: requestID}
+	}
+	group := func(id, name string) bridge.Group {
+		return bridge.Group{ID: id, Attributes: json.RawMessage(`{"displayName":"` + name + `"}`)}
+	}
+	a := &fakeAccount{groupIDs: map[string]bridge.Group{annID: group(annID, "Crew"), bobID: group(bobID, "Sales")}}
+	answer, err := explainer(t, a, event(1, journal.GroupCreated, annID, "Staff"),
+		event(2, journal.GroupUpdated, annID, "Crew"), event(3, journal.GroupRefused, bobID, "Staff"),
+		event(4, journal.GroupCreated, goneID, "Staff")).Explain(t.Context(), explain.Question{Group: "STAFF"})
+	if err != nil || len(answer.Found) != 1 || answer.Found[0].ID != annID ||
+		answer.Found[0].Verdict != explain.Provisioned {
+		t.Fatalf("the answer is %+v, %v", answer, err)
+	}
+	contains(t, everything(answer.Found[0]), []string{"It has renamed STAFF to Crew."})
+}
+
 // Whatever of a person is asked for, the person is found once.
 func TestAPersonIsFoundUnderEachOfItsNames(t *testing.T) {
 	t.Parallel()

@@ -15,6 +15,8 @@ import (
 type GroupFacts struct {
 	Asked string
 	Now   time.Time
+	// Renamed is set if Asked is a name that the group had before.
+	Renamed bool
 	// Group is nil if provisioning has none, or if that is not known. Its members are not needed.
 	Group   *bridge.Group
 	Members int64 // how many people provisioning sees in it
@@ -56,6 +58,9 @@ func Group(f GroupFacts) Explanation {
 
 func (f GroupFacts) tellSaid(e *Explanation) {
 	if g := f.Group; g != nil {
+		if f.Renamed {
+			e.said("It has renamed %s to %s.", f.Asked, e.Name)
+		}
 		e.said("It is provisioned, SCIM id %s%s, since %s, and has %s.", g.ID, externalID(e.ExternalID),
 			moment(g.Created), count(f.Members, "member", "members"))
 	}

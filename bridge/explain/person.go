@@ -803,8 +803,8 @@ func (f PersonFacts) unprovisioned(e *Explanation) {
 		}
 		e.conclude(NotProvisioned, true, "%s is in, and not provisioned: the identity provider deleted it%s, and an "+
 			"administrator let it stay, or reactivated it.", f.name(), at)
-		e.toDo("If the person shall not be in, suspend the member in the account. To manage it again, assign it in the " +
-			"identity provider: creating it adopts this member.")
+		e.toDo("If the person shall not be in, suspend the member in the account. To manage it again, assign it in " +
+			"the identity provider: creating it adopts this member.")
 	case m.State == bridge.Active:
 		e.conclude(NotProvisioned, true, "%s is in, and not provisioned: no identity provider manages this member.",
 			f.name())
