@@ -36,6 +36,7 @@ func TestComplete(t *testing.T) {
 		{"no value of a flag that takes any", "serve --revision ", ""},
 		{"what is behind a flag's value", "serve --revision x --log-l", "--log-level"},
 		{"the argument behind a flag", "support-bundle -o x.zip ", ":folders"},
+		{"the argument behind another", "explain ann@example.com ", ":folders"},
 		{"nothing behind the last argument", "unseal /tmp ", ""},
 		{"no flag behind --", "unseal -- -", ":folders"},
 		{"the shells", "completion ", "bash zsh fish"},

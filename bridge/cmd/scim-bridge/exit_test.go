@@ -124,6 +124,7 @@ func TestTheHelpTellsTheExitCodes(t *testing.T) {
 		"status":   "Exit 0 if the bridge is healthy, 1 if it has problems, 2 if it cannot be reached.",
 		"diagnose": "Exit 0 whether or not problems are found",
 		"simulate": "Exit 0 if every answer was right, 1 if not",
+		"explain":  "The exit code is 0 whatever the answer is",
 	} {
 		if text := help(strings.Fields(command)...); !strings.Contains(text, want) {
 			t.Errorf("the help of %q lacks %q:\n%s", command, want, text)

@@ -108,7 +108,8 @@ func TestADryRunForeseesAFirstSynchronisation(t *testing.T) {
 	t.Parallel()
 	account := newAccount(t)
 	pair := account.activate()
-	b := serve(t, folder(t, pair.sealed))
+	dir := folder(t, pair.sealed)
+	b := serve(t, dir)
 	token := pair.token.Reveal()
 	send := func(method, path, body string) reply { t.Helper(); return ask(t, method, b.url(path), token, body) }
 
@@ -170,6 +171,10 @@ func TestADryRunForeseesAFirstSynchronisation(t *testing.T) {
 	}
 	if after, events := account.state(); !reflect.DeepEqual(after, members) || !reflect.DeepEqual(events, audited) {
 		t.Errorf("the dry runs changed the account")
+	}
+	if kept := output(t, "journal", "--json", "--kind", "previewed", dir); !strings.Contains(kept, `"count":`) ||
+		strings.Contains(kept, "@example.com") {
+		t.Errorf("that somebody asked is recorded as %s", kept)
 	}
 	text := output(t, "simulate", "--dry-run", "--idp", "okta", "--url", b.url(""), "--token-file", file,
 		"--people-file", list)
