@@ -215,6 +215,11 @@ var walls = []wall{
 		why: "people and groups know no server, no credentials and no firewall",
 	},
 	{
+		room: "bridge/account/smtp", may: []string{"bridge/internal"},
+		tests: []string{"bridge/certificate"}, never: []string{"net/http", "net/smtp"},
+		why: "the way to the mail server knows no account",
+	},
+	{
 		room: "bridge/account/web", may: []string{"bridge/account", "bridge/account/directory", "bridge/internal"},
 		why: "the pages ask the account",
 	},
@@ -293,7 +298,7 @@ var walls = []wall{
 		room: "bridge/cmd",
 		may: []string{"bridge/account", "bridge/account/api", "bridge/account/audit", "bridge/account/client",
 			"bridge/account/directory", "bridge/account/firewall", "bridge/account/ipdata", "bridge/account/server",
-			"bridge/account/signin",
+			"bridge/account/signin", "bridge/account/smtp",
 			"bridge/account/store", "bridge/auth", "bridge/build", "bridge/bundle", "bridge/certificate",
 			"bridge/connector/account",
 			"bridge/control", "bridge/datadir", "bridge/explain",

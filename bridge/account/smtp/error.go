@@ -1,0 +1,110 @@
+package smtp
+
+import (
+	"errors"
+	"fmt"
+	"net/textproto"
+	"regexp"
+	"strings"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+)
+
+// A Scope is what an error is about.
+type Scope int
+
+// The scopes of errors.
+const (
+	// AllMails: the server cannot be reached, does not let us in, or does not take the sender.
+	AllMails Scope = iota
+	// Connection: it broke, or the server was silent, while a mail was sent; the server may have taken it.
+	Connection
+	// Later: the server does not take this mail now.
+	Later
+	// Never: the server does not take this mail.
+	Never
+)
+
+// String returns the scope's name in metrics.
+func (s Scope) String() string { return [...]string{"server", "connection", "deferred", "refused"}[s] }
+
+// An Error says why a mail was not sent. Its text has no address, no link and no password, whatever the server
+// has answered.
+type Error struct {
+	Scope Scope
+	// Doing is what was tried, as in "could not connect to smtp.example.com:587".
+	Doing string
+	// Answer is the server's, or what else went wrong.
+	Answer string
+	Remedy string // may be empty
+	// Uncertain is set if the server may have taken the mail.
+	Uncertain bool
+}
+
+func (e *Error) Error() string {
+	text := e.Doing
+	if e.Answer != "" {
+		text += ": " + e.Answer
+	}
+	if e.Remedy != "" {
+		text += ": " + e.Remedy
+	}
+	return text
+}
+
+// code returns the server's reply code in an error; 0 if there is none.
+func code(err error) int {
+	if answer, ok := errors.AsType[*textproto.Error](err); ok {
+		return answer.Code
+	}
+	return 0
+}
+
+// closing is the reply code of a server that ends the connection (RFC 5321, section 3.8).
+const closing = 421
+
+// scopeOf tells what a failed command about one mail means.
+func scopeOf(err error) Scope {
+	switch c := code(err); {
+	case c == closing || c < 400:
+		return Connection
+	case c < 500:
+		return Later
+	default:
+		return Never
+	}
+}
+
+// forMail returns the error of a command about one mail.
+func forMail(doing string, err error) *Error {
+	return &Error{Scope: scopeOf(err), Doing: doing, Answer: answerOf(err)}
+}
+
+// uncertain returns the error of a mail that the server may have taken.
+func uncertain(doing string, err error) *Error {
+	return &Error{Scope: Connection, Doing: doing, Answer: answerOf(err), Uncertain: true}
+}
+
+// The parts of a server's answer that are left out: addresses, the ends of our links, and what else may be a secret.
+var (
+	mailbox = regexp.MustCompile(`[^\s<>"'(),;:]+@[^\s<>"'(),;:]+|"[^"]*"@[^\s<>"'(),;:]+`)
+	token   = regexp.MustCompile(`[A-Za-z0-9+/=_-]{32,}`)
+)
+
+// longestAnswer is in bytes. Servers explain themselves in a line or two.
+const longestAnswer = 300
+
+// redact makes a text from the server safe for the outbox, a terminal and a log.
+func redact(text string) string {
+	text = inputtext.Line(text[:min(len(text), 8*longestAnswer)])
+	text = mailbox.ReplaceAllString(text, "[address]")
+	return inputtext.ShortLine(token.ReplaceAllString(text, "[redacted]"), longestAnswer)
+}
+
+// answerOf returns what the server said or what went wrong, redacted.
+func answerOf(err error) string {
+	if answer, ok := errors.AsType[*textproto.Error](err); ok {
+		return strings.TrimSpace(fmt.Sprintf("%03d %s", answer.Code, redact(answer.Msg)))
+	}
+	return redact(err.Error())
+}
