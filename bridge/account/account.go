@@ -29,6 +29,8 @@ type Account struct {
 	// PublicURL is where people reach the account's pages, for the links in
 	// mail; without a slash at the end.
 	PublicURL string
+	// MailQueued is called after a mail was committed to the outbox. It must not block. It may be nil.
+	MailQueued func()
 	// IPData has the facts about addresses that firewall rules need, such as
 	// countries. It may be nil.
 	IPData *ipdata.Databases

@@ -22,20 +22,70 @@ const (
 	mailsKept = LinkLife // in the outbox
 )
 
-// Mails lists the outbox, oldest first.
-func (a *Account) Mails(ctx context.Context) (mails []Mail, err error) {
+// Mails lists the outbox, oldest first; of some states if there are any.
+func (a *Account) Mails(ctx context.Context, states ...string) (mails []Mail, err error) {
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		mails, err = tx.Mails(ctx)
+		mails, err = tx.Mails(ctx, states...)
 		return err
 	})
 	return mails, err
 }
 
+// CountMails counts the mails of the outbox.
+func (a *Account) CountMails(ctx context.Context) (n store.MailCount, err error) {
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		n, err = tx.CountMails(ctx)
+		return err
+	})
+	return n, err
+}
+
+// MailServer returns the mail server of the account service that was started last, and how it does.
+func (a *Account) MailServer(ctx context.Context) (s store.MailServer, err error) {
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		s, err = tx.MailServer(ctx)
+		return err
+	})
+	return s, err
+}
+
+// SetMailServer notes the mail server for the commands beside the service: its host and port, or nothing if the
+// service sends no mail.
+func (a *Account) SetMailServer(ctx context.Context, name string) error {
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		return tx.SetMailServer(ctx, name, a.PublicURL)
+	})
+}
+
+// HastenMails makes all waiting mails due now, also if the mail server has failed, and returns how many there are.
+func (a *Account) HastenMails(ctx context.Context) (n int64, err error) {
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		server, err := tx.MailServer(ctx)
+		if err != nil {
+			return err
+		}
+		server.NextAttempt = time.Time{}
+		if err := tx.SetMailServerFailure(ctx, server.MailServerFailure); err != nil {
+			return err
+		}
+		n, err = tx.HastenMails(ctx, a.Time())
+		return err
+	})
+	return n, err
+}
+
 // QueueMail adds a mail to the outbox, so that it is sent if and only if the
-// transaction is committed.
-func (a *Account) QueueMail(ctx context.Context, tx *store.Tx, m Mail) error {
-	m.ID, m.CreatedAt = a.NewID(), a.Time()
-	return tx.InsertMail(ctx, m)
+// transaction is committed. It returns the mail as it was queued.
+func (a *Account) QueueMail(ctx context.Context, tx *store.Tx, m Mail) (Mail, error) {
+	now := a.Time()
+	m = Mail{
+		ID: a.NewID(), CreatedAt: now, Kind: m.Kind, Recipient: m.Recipient, Subject: m.Subject, Body: m.Body,
+		Link: m.Link, LinkHash: m.LinkHash, ExpiresAt: m.ExpiresAt, State: store.MailWaiting, NextAttempt: now,
+	}
+	if a.MailQueued != nil {
+		tx.AfterCommit(a.MailQueued)
+	}
+	return m, tx.InsertMail(ctx, m)
 }
 
 // NewLink returns a link to a page for one person, and the hash by which the database

@@ -19,8 +19,10 @@ func New(a *account.Account) *Directory {
 	return &Directory{account: a, signUps: newSignUpLimiter()}
 }
 
-// The codes of refusals that only the pages for people show: as text, and never as an answer of the API.
+// The codes of refusals that only the pages for people and the commands show: as text, and never as an answer of the
+// API.
 const (
 	codeDomainNotAllowed api.ErrorCode = "domain_not_allowed"
 	codeLinkUnknown      api.ErrorCode = "link_unknown"
+	codeNothingToSend    api.ErrorCode = "nothing_to_send"
 )

@@ -37,14 +37,16 @@ func (d *Directory) sendInvitation(ctx context.Context, tx *store.Tx, m store.Me
 	if err := tx.SetInvitation(ctx, m.ID, hash, d.account.Time()); err != nil {
 		return err
 	}
-	return d.account.QueueMail(ctx, tx, account.Mail{
+	_, err := d.account.QueueMail(ctx, tx, account.Mail{
 		Kind: mailInvitation, Recipient: m.Address, Link: link, LinkHash: hash,
-		Subject: fmt.Sprintf("Join %s", inputtext.Line(d.account.Name)),
+		ExpiresAt: d.account.Time().Add(invitationLife(m)),
+		Subject:   fmt.Sprintf("Join %s", inputtext.Line(d.account.Name)),
 		Body: fmt.Sprintf("%s,\n\nyou are invited to join %s. To accept, open this link:\n\n%s\n\n"+
 			"It is good for %s. If you did not expect this, do nothing.\n", hello(greeted),
 			inputtext.Line(d.account.Name), link,
 			inWords(invitationLife(m))),
 	})
+	return err
 }
 
 // remind sends an open invitation again when a stranger asks for it, who may be
@@ -60,7 +62,8 @@ func (d *Directory) remind(ctx context.Context, tx *store.Tx, m store.Member) er
 	case !found, d.account.Time().Sub(last.CreatedAt) < remindEvery:
 		return nil
 	}
-	return d.account.QueueMail(ctx, tx, last)
+	_, err = d.account.QueueMail(ctx, tx, last)
+	return err
 }
 
 // isGood reports whether a link that was made at this time still works.
@@ -83,15 +86,17 @@ func invitationLife(m store.Member) time.Duration {
 // askToConfirm sends the link that confirms a new address, and returns its hash.
 func (d *Directory) askToConfirm(ctx context.Context, tx *store.Tx, name, address string) (hash string, err error) {
 	link, hash := d.account.NewLink("confirm")
-	return hash, d.account.QueueMail(ctx, tx, account.Mail{
+	_, err = d.account.QueueMail(ctx, tx, account.Mail{
 		Kind: mailAddress, Recipient: address, Link: link, LinkHash: hash,
-		Subject: fmt.Sprintf("Confirm your new address for %s", inputtext.Line(d.account.Name)),
+		ExpiresAt: d.account.Time().Add(account.LinkLife),
+		Subject:   fmt.Sprintf("Confirm your new address for %s", inputtext.Line(d.account.Name)),
 		Body: fmt.Sprintf("%s,\n\nyour sign-in address for %s is about to become %s. To confirm, open this link:\n\n"+
 			"%s\n\n"+
 			"It is good for 30 days. Until then you sign in with the old address. If you did not expect this, "+
 			"do nothing.\n",
 			hello(name), inputtext.Line(d.account.Name), inputtext.Line(address), link),
 	})
+	return hash, err
 }
 
 // inWords formats a duration in days, or in hours if it is one day or less.

@@ -64,7 +64,9 @@ var otherColumns = map[string]string{
 		"invited_at signed_up",
 	"memberships": "group_id member_id by_scim",
 	"nestings":    "group_id child_id",
-	"outbox":      "id created_at kind recipient subject body link link_hash",
+	"mail_server": "one name public_url failures failing_since next_attempt last_error",
+	"outbox": "id created_at kind recipient subject body link link_hash state expires_at attempts next_attempt " +
+		"leased_until first_failure last_error sent_at",
 	"people": "id member_id external_id display_name attributes wanted_address wanted_since wanted_blocked version " +
 		"created_at modified_at position",
 	"people_counts":  "level block",

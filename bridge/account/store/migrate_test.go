@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"io/fs"
 	"net/url"
 	"path/filepath"
@@ -167,4 +168,48 @@ func gooseProvider(t *testing.T, db *sql.DB) *goose.Provider {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// Mails of an account that sent none wait if their links are good; what links that are over were in is not sent.
+func TestMailsFromBeforeTheyWereSent(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "account.db")
+	makeOld(t, path, func(ctx context.Context, p *goose.Provider) error {
+		_, err := p.UpTo(ctx, beforeHolds+1)
+		return err
+	})
+	db, err := driver.Open(fileURL(path, url.Values{}), register)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), `INSERT INTO outbox
+		(id, created_at, kind, recipient, subject, body, link, link_hash) VALUES
+		('open', 7000000, 'invitation', 'c@x.example', 's', 'b', 'https://a/join/x', 'h'),
+		('over', 8000000, 'invitation', 'd@x.example', 's', 'b (this link is over)', '', NULL)`)
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	err = s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
+		mails, err := tx.Mails(ctx)
+		if err != nil || len(mails) != 2 {
+			t.Fatalf("%+v, %v", mails, err)
+		}
+		open, over := mails[0], mails[1]
+		if open.State != MailWaiting || open.NextAttempt.Unix() != 7 ||
+			open.ExpiresAt.Sub(open.CreatedAt) != 30*24*time.Hour {
+			t.Errorf("the open one is %+v", open)
+		}
+		if over.State != MailVoid {
+			t.Errorf("the one that is over is %+v", over)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

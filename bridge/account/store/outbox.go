@@ -13,25 +13,58 @@ type Mail struct {
 	// Link stands in the body and is a secret; the rest of the database has
 	// LinkHash only. Both are empty once removeLink took it out.
 	Link, LinkHash string
+	// ExpiresAt is when the link ends; zero without one.
+	ExpiresAt time.Time
+
+	// How sending it goes, which QueueMail sets.
+	State        string
+	Attempts     int // begun
+	NextAttempt  time.Time
+	LeasedUntil  time.Time // the process that is sending it has it until then
+	FirstFailure time.Time // of this mail, not of the server; zero before one
+	LastError    string
+	SentAt       time.Time
 }
 
-const mailQuery = `SELECT id, created_at, kind, recipient, subject, body, link, COALESCE(link_hash, '') FROM outbox `
+// The states of a mail.
+const (
+	MailWaiting = "waiting" // to be sent, or being sent
+	MailSent    = "sent"    // the mail server took it
+	MailFailed  = "failed"  // refused, or not sent in time
+	MailVoid    = "void"    // its link was used, or replaced, before it was sent
+)
+
+// MailStates lists the states of a mail.
+func MailStates() []string { return []string{MailWaiting, MailSent, MailFailed, MailVoid} }
+
+const mailQuery = `SELECT id, created_at, kind, recipient, subject, body, link, COALESCE(link_hash, ''), expires_at,
+	state, attempts, next_attempt, leased_until, first_failure, last_error, sent_at FROM outbox `
 
 func scanMail(row Scanner) (m Mail, err error) {
-	return m, row.Scan(&m.ID, (*Time)(&m.CreatedAt), &m.Kind, &m.Recipient, &m.Subject, &m.Body, &m.Link, &m.LinkHash)
+	return m, row.Scan(&m.ID, (*Time)(&m.CreatedAt), &m.Kind, &m.Recipient, &m.Subject, &m.Body, &m.Link, &m.LinkHash,
+		(*Time)(&m.ExpiresAt), &m.State, &m.Attempts, (*Time)(&m.NextAttempt), (*Time)(&m.LeasedUntil),
+		(*Time)(&m.FirstFailure), &m.LastError, (*Time)(&m.SentAt))
 }
 
-// InsertMail adds m to the outbox.
+// InsertMail adds m to the outbox, to be sent.
 func (tx *Tx) InsertMail(ctx context.Context, m Mail) error {
-	_, err := tx.Exec(ctx, `INSERT INTO outbox (id, created_at, kind, recipient, subject, body, link, link_hash)
-		VALUES (?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''))`,
-		m.ID, Micros(m.CreatedAt), m.Kind, m.Recipient, m.Subject, m.Body, m.Link, m.LinkHash)
+	_, err := tx.Exec(ctx, `INSERT INTO outbox (id, created_at, kind, recipient, subject, body, link, link_hash,
+			expires_at, next_attempt)
+		VALUES (?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?)`,
+		m.ID, Micros(m.CreatedAt), m.Kind, m.Recipient, m.Subject, m.Body, m.Link, m.LinkHash,
+		Micros(m.ExpiresAt), Micros(m.NextAttempt))
 	return err
 }
 
-// Mails lists the outbox, oldest first.
-func (tx *Tx) Mails(ctx context.Context) ([]Mail, error) {
-	return All(ctx, tx, scanMail, mailQuery+`ORDER BY created_at, id`)
+// Mails lists the outbox, oldest first; of some states if there are any.
+func (tx *Tx) Mails(ctx context.Context, states ...string) ([]Mail, error) {
+	return All(ctx, tx, scanMail, mailQuery+`WHERE ? = '[]' OR state IN (SELECT value FROM json_each(?))
+		ORDER BY created_at, id`, List(states), List(states))
+}
+
+// Mail returns the mail with this id.
+func (tx *Tx) Mail(ctx context.Context, id string) (Mail, bool, error) {
+	return One(ctx, tx, scanMail, mailQuery+`WHERE id = ?`, id)
 }
 
 // LastInvitation is the latest mail with the link of a member's invitation.
@@ -40,19 +73,171 @@ func (tx *Tx) LastInvitation(ctx context.Context, memberID string) (Mail, bool, 
 		ORDER BY created_at DESC, id DESC LIMIT 1`, memberID)
 }
 
+// LastMailWith is the latest mail with the link that has this hash.
+func (tx *Tx) LastMailWith(ctx context.Context, linkHash string) (Mail, bool, error) {
+	return One(ctx, tx, scanMail, mailQuery+`WHERE link_hash = ? ORDER BY created_at DESC, id DESC LIMIT 1`, linkHash)
+}
+
 // The hash of the link that a member has in its mails.
 const (
 	invitationLink    = `SELECT invitation_hash FROM members WHERE id = ?`
 	addressChangeLink = `SELECT token_hash FROM address_changes WHERE member_id = ?`
 )
 
-// removeLink takes a member's link out of the mails that hold it.
+// removeLink takes a member's link out of the mails that hold it. Those that wait are not sent.
 func (tx *Tx) removeLink(ctx context.Context, link, memberID string) error {
 	_, err := tx.Exec(
 		ctx,
-		`UPDATE outbox SET body = replace(body, link, '(this link is over)'), link = '', link_hash = NULL
+		`UPDATE outbox SET body = replace(body, link, '(this link is over)'), link = '', link_hash = NULL,
+			state = CASE state WHEN '`+MailWaiting+`' THEN '`+MailVoid+`' ELSE state END
 		WHERE link_hash = (`+link+`)`,
 		memberID,
 	)
+	return err
+}
+
+// suspendedRecipient selects mails whose link does nothing, because the member is suspended. It works
+// again after a reactivation, which sends no other.
+const suspendedRecipient = `EXISTS (SELECT 1 FROM members m WHERE m.invitation_hash = outbox.link_hash AND m.suspended)
+	OR EXISTS (SELECT 1 FROM address_changes c JOIN members m ON m.id = c.member_id
+		WHERE c.token_hash = outbox.link_hash AND m.suspended)`
+
+// linkIsKnown selects mails without a link, and those whose link is a member's.
+const linkIsKnown = `link_hash IS NULL
+	OR EXISTS (SELECT 1 FROM members m WHERE m.invitation_hash = outbox.link_hash)
+	OR EXISTS (SELECT 1 FROM address_changes c WHERE c.token_hash = outbox.link_hash)`
+
+// DueMail returns the waiting mail that is due first and that no process is sending. known tells whether
+// its link, if it has one, still leads anywhere.
+func (tx *Tx) DueMail(ctx context.Context, now time.Time) (m Mail, known, found bool, err error) {
+	m, found, err = One(ctx, tx, scanMail, mailQuery+`WHERE state = ? AND next_attempt <= ? AND leased_until <= ?
+		AND NOT (`+suspendedRecipient+`) ORDER BY next_attempt, created_at, id LIMIT 1`,
+		MailWaiting, Micros(now), Micros(now))
+	if err != nil || !found {
+		return m, false, found, err
+	}
+	return m, known, true, tx.QueryRow(ctx, `SELECT `+linkIsKnown+` FROM outbox WHERE id = ?`, m.ID).Scan(&known)
+}
+
+// LeaseMail gives a mail to the caller until a time, and counts the attempt.
+func (tx *Tx) LeaseMail(ctx context.Context, id string, until time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE outbox SET attempts = attempts + 1, leased_until = ? WHERE id = ?`,
+		Micros(until), id)
+	return err
+}
+
+// ReturnMail gives a leased mail back, of which no attempt was made.
+func (tx *Tx) ReturnMail(ctx context.Context, m Mail) error {
+	_, err := tx.Exec(ctx, `UPDATE outbox SET attempts = attempts - 1, leased_until = 0
+		WHERE id = ? AND leased_until = ?`, m.ID, Micros(m.LeasedUntil))
+	return err
+}
+
+// MailWasSent notes that the mail server took a mail, whatever became of it meanwhile.
+func (tx *Tx) MailWasSent(ctx context.Context, id string, at time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, sent_at = ?, leased_until = 0, last_error = '' WHERE id = ?`,
+		MailSent, Micros(at), id)
+	return err
+}
+
+// DeferMail notes that an attempt failed, and when the next one is due. It does nothing if the
+// lease was lost to another process.
+func (tx *Tx) DeferMail(ctx context.Context, m Mail, next time.Time, reason string) error {
+	_, err := tx.Exec(ctx, `UPDATE outbox SET next_attempt = ?, first_failure = ?, last_error = ?, leased_until = 0
+		WHERE id = ? AND leased_until = ?`,
+		Micros(next), Micros(m.FirstFailure), reason, m.ID, Micros(m.LeasedUntil))
+	return err
+}
+
+// FailMail gives a waiting mail up. It does nothing if the lease was lost to another process.
+func (tx *Tx) FailMail(ctx context.Context, m Mail, reason string) error {
+	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, last_error = ?, leased_until = 0
+		WHERE id = ? AND state = ? AND leased_until = ?`,
+		MailFailed, reason, m.ID, MailWaiting, Micros(m.LeasedUntil))
+	return err
+}
+
+// VoidMail notes that a mail, which was not sent, is not to be sent.
+func (tx *Tx) VoidMail(ctx context.Context, id, reason string) error {
+	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, last_error = ?, leased_until = 0
+		WHERE id = ? AND state IN (?, ?)`, MailVoid, reason, id, MailWaiting, MailFailed)
+	return err
+}
+
+// HastenMails makes the waiting mails due now, and returns how many there are. It leaves alone those that are
+// being sent.
+func (tx *Tx) HastenMails(ctx context.Context, now time.Time) (int64, error) {
+	return tx.Exec(ctx, `UPDATE outbox SET next_attempt = min(next_attempt, ?) WHERE state = ? AND leased_until <= ?`,
+		Micros(now), MailWaiting, Micros(now))
+}
+
+// NextMail returns when the next waiting mail is due, whoever has it; zero if none waits.
+func (tx *Tx) NextMail(ctx context.Context) (next time.Time, err error) {
+	return next, tx.QueryRow(ctx, `SELECT COALESCE(min(next_attempt), 0) FROM outbox WHERE state = ?`,
+		MailWaiting).Scan((*Time)(&next))
+}
+
+// A MailCount is how many mails are in each state.
+type MailCount struct {
+	ByState map[string]int64
+	// Oldest is when the oldest waiting mail was queued, without those of suspended recipients; zero if none waits.
+	Oldest time.Time
+}
+
+// CountMails counts the mails of the outbox.
+func (tx *Tx) CountMails(ctx context.Context) (c MailCount, err error) {
+	type stateCount struct {
+		state string
+		n     int64
+	}
+	counts, err := All(ctx, tx, func(row Scanner) (s stateCount, err error) { return s, row.Scan(&s.state, &s.n) },
+		`SELECT state, count(*) FROM outbox GROUP BY state`)
+	if err != nil {
+		return c, err
+	}
+	c.ByState = make(map[string]int64)
+	for _, state := range MailStates() {
+		c.ByState[state] = 0
+	}
+	for _, s := range counts {
+		c.ByState[s.state] = s.n
+	}
+	return c, tx.QueryRow(ctx, `SELECT COALESCE(min(created_at), 0) FROM outbox
+		WHERE state = ? AND NOT (`+suspendedRecipient+`)`, MailWaiting).Scan((*Time)(&c.Oldest))
+}
+
+// A MailServer is the mail server of the account service that was started last, and how it does.
+type MailServer struct {
+	Name      string // host and port; empty if the service sends no mail
+	PublicURL string // of the service, for the links
+	MailServerFailure
+}
+
+// A MailServerFailure says since when and why no mail can be sent at all; zero if mails can be sent.
+type MailServerFailure struct {
+	Failures    int
+	Since       time.Time
+	NextAttempt time.Time
+	LastError   string
+}
+
+// MailServer returns the mail server.
+func (tx *Tx) MailServer(ctx context.Context) (s MailServer, err error) {
+	return s, tx.QueryRow(ctx, `SELECT name, public_url, failures, failing_since, next_attempt, last_error
+		FROM mail_server`).Scan(&s.Name, &s.PublicURL, &s.Failures, (*Time)(&s.Since), (*Time)(&s.NextAttempt),
+		&s.LastError)
+}
+
+// SetMailServer notes which mail server the service has, and forgets its failures.
+func (tx *Tx) SetMailServer(ctx context.Context, name, publicURL string) error {
+	_, err := tx.Exec(ctx, `UPDATE mail_server SET name = ?, public_url = ?, failures = 0, failing_since = 0,
+		next_attempt = 0, last_error = ''`, name, publicURL)
+	return err
+}
+
+// SetMailServerFailure notes how the mail server does.
+func (tx *Tx) SetMailServerFailure(ctx context.Context, f MailServerFailure) error {
+	_, err := tx.Exec(ctx, `UPDATE mail_server SET failures = ?, failing_since = ?, next_attempt = ?, last_error = ?`,
+		f.Failures, Micros(f.Since), Micros(f.NextAttempt), f.LastError)
 	return err
 }

@@ -13,7 +13,12 @@ import (
 type Tx struct {
 	store *Store
 	conn  *conn
+
+	committed []func() // called after the commit
 }
+
+// AfterCommit has fn called once what asked for it was committed, and not if that is undone. It must not block.
+func (tx *Tx) AfterCommit(fn func()) { tx.committed = append(tx.committed, fn) }
 
 // txKey is the context key of the transaction under way in a store.
 type txKey struct{ store *Store }
@@ -111,7 +116,9 @@ func (tx *Tx) savepoint(ctx context.Context, fn func(context.Context) error) (er
 	if _, fatal := tx.Exec(ctx, "SAVEPOINT step"); fatal != nil {
 		return nil, fmt.Errorf("setting a savepoint: %w", fatal)
 	}
+	before := len(tx.committed)
 	if err = fn(ctx); err != nil {
+		tx.committed = tx.committed[:before]
 		if _, fatal := tx.Exec(ctx, "ROLLBACK TO step"); fatal != nil {
 			return err, fmt.Errorf("rolling back to a savepoint: %w", fatal)
 		}

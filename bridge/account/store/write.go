@@ -112,6 +112,9 @@ func (s *Store) runBatch(batch []*request) ([]*request, error) {
 		if _, err = s.writer.exec("COMMIT"); err == nil {
 			s.commits.Add(1)
 			s.written.Add(int64(len(batch)))
+			for _, fn := range tx.committed {
+				fn()
+			}
 			return batch, nil
 		}
 		err = fmt.Errorf("committing: %w", err)

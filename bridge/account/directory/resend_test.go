@@ -1,0 +1,187 @@
+package directory_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// lastMail returns the latest mail to an address.
+func (d *fixture) lastMail(address string) (last account.Mail) {
+	d.t.Helper()
+	mails, err := d.Mails(d.t.Context())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, m := range mails {
+		if m.Recipient == address {
+			last = m
+		}
+	}
+	return last
+}
+
+// A mail that is sent again has a link that works, and the same one while that is good.
+func TestAMailIsSentAgain(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name    string
+		address string
+		before  func(d *fixture, p directory.Person)
+		fresh   bool
+		works   func(d *fixture, token string) error
+	}{
+		{"an invitation has the same link", "ann@old.com", func(*fixture, directory.Person) {}, false, (*fixture).join},
+		{"one that is over gets a fresh link", "ann@old.com", func(d *fixture, _ directory.Person) {
+			d.later(month)
+		}, true, (*fixture).join},
+		{"so does one whose mail is gone", "ann@old.com", func(d *fixture, _ directory.Person) {
+			err := d.Store.Write(d.t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.Exec(ctx, `DELETE FROM outbox`)
+				return err
+			})
+			if err != nil {
+				d.t.Fatal(err)
+			}
+		}, true, (*fixture).join},
+		{"that of a sign-up has the same link", "sue@new.com", func(d *fixture, _ directory.Person) {
+			d.signUp("sue@new.com")
+		}, false, (*fixture).join},
+		{"and after a day a fresh one", "sue@new.com", func(d *fixture, _ directory.Person) {
+			d.signUp("sue@new.com")
+			d.later(account.SignUpLife)
+		}, true, (*fixture).join},
+		{"a confirmation has the same link", "ann@new.com", (*fixture).move, false, (*fixture).confirm},
+		{"and a fresh one when that is over", "ann@new.com", func(d *fixture, p directory.Person) {
+			d.move(p)
+			d.later(month)
+		}, true, (*fixture).confirm},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDirectory(t)
+			d.allow("new.com")
+			row.before(d, d.create("ann@old.com"))
+			old := d.lastMail(row.address)
+			got, err := d.ResendMail(t.Context(), " "+row.address+" ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			queued := d.lastMail(row.address)
+			if got.ID != queued.ID || got.ID == old.ID || queued.State != store.MailWaiting ||
+				(queued.Link == old.Link) == row.fresh || !queued.ExpiresAt.After(d.Time()) {
+				t.Errorf("before it was %+v, then %+v", old, queued)
+			}
+			_, token := d.mailTo(row.address)
+			if err := row.works(d, token); err != nil {
+				t.Errorf("the link does not work: %v", err)
+			}
+		})
+	}
+}
+
+// move has Ann, who has joined, move to another address.
+func (d *fixture) move(p directory.Person) {
+	d.t.Helper()
+	_, token := d.mailTo("ann@old.com")
+	if err := d.join(token); err != nil {
+		d.t.Fatal(err)
+	}
+	d.replace(p.ID, input("ann@new.com"))
+}
+
+func (d *fixture) join(token string) error {
+	_, err := d.AcceptInvitation(d.t.Context(), token)
+	return err
+}
+
+func (d *fixture) confirm(token string) error {
+	_, err := d.ConfirmAddress(d.t.Context(), token)
+	return err
+}
+
+func (d *fixture) signUp(address string) {
+	d.t.Helper()
+	if err := d.SignUp(d.t.Context(), address, "Sue"); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// The mail in whose place another is queued is not sent beside it.
+func TestAMailThatIsSentAgainReplacesTheOldOne(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	d.create("ann@example.com")
+	old := d.lastMail("ann@example.com")
+	if _, err := d.ResendMail(t.Context(), old.ID); err != nil {
+		t.Fatal(err)
+	}
+	waiting, err := d.Mails(t.Context(), store.MailWaiting)
+	if err != nil || len(waiting) != 1 || waiting[0].ID == old.ID {
+		t.Errorf("%+v, %v", waiting, err)
+	}
+}
+
+func TestWhoGetsNoMailAgain(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, who string
+		why       string
+	}{
+		{"nobody has the address", "eve@example.com", "no member with the address"},
+		{"nor the id", "6fzw5vl3n2uk4gqj7xa2cdrt4m", "there is no mail with the id"},
+		{"a member that has joined", "joined@example.com", "has no open invitation"},
+		{"a member that is suspended", "suspended@example.com", "is suspended"},
+		{"a move to a domain that is not allowed", "moving@forbidden.com", "forbidden.com is not allowed for sign-up"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDirectory(t)
+			d.joined("joined@example.com")
+			p := d.create("suspended@example.com")
+			d.replace(p.ID, input("suspended@example.com", "active", false))
+			moving := d.joined("moving@example.com")
+			d.replace(moving.ID, input("moving@forbidden.com"))
+			_, err := d.ResendMail(t.Context(), row.who)
+			if e := wantRefusal(t, err, "nothing_to_send"); !strings.Contains(e.Detail, row.why) {
+				t.Errorf("it says %q", e.Detail)
+			}
+		})
+	}
+}
+
+// Failed mails of people who need none any more are left alone.
+func TestWhichFailedMailsAreSentAgain(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	d.create("ann@example.com")
+	d.joined("bob@example.com")
+	d.create("cid@example.com")
+	want := d.lastMail("ann@example.com").ID
+	d.fail("ann@example.com")
+	d.fail("bob@example.com")
+	got, err := d.FailedMails(t.Context())
+	if err != nil || len(got) != 1 || got[0] != want {
+		t.Errorf("%q, %v; want %q", got, err, want)
+	}
+	if d.later(time.Second); d.lastMail("cid@example.com").State != store.MailWaiting {
+		t.Error("a mail that waits was touched")
+	}
+}
+
+// fail has the mail server refuse all mails to an address.
+func (d *fixture) fail(address string) {
+	d.t.Helper()
+	err := d.Store.Write(d.t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE outbox SET state = 'failed' WHERE recipient = ?`, address)
+		return err
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}

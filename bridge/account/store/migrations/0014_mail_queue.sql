@@ -1,0 +1,43 @@
+-- Mails are sent by the account service. Times are microseconds UTC, 0 for "none".
+
+-- +goose Up
+
+ALTER TABLE outbox ADD COLUMN state TEXT NOT NULL DEFAULT 'waiting'; -- waiting, sent, failed, void
+-- When the link in it ends: it is not sent from then on.
+ALTER TABLE outbox ADD COLUMN expires_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN attempts BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN next_attempt BIGINT NOT NULL DEFAULT 0;
+-- Until then it belongs to the process that is sending it.
+ALTER TABLE outbox ADD COLUMN leased_until BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN first_failure BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN last_error TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN sent_at BIGINT NOT NULL DEFAULT 0;
+UPDATE outbox SET next_attempt = created_at, expires_at = created_at + 2592000000000; -- 30 days
+UPDATE outbox SET state = 'void' WHERE link_hash IS NULL;
+CREATE INDEX outbox_by_state ON outbox (state, next_attempt, created_at, id);
+
+-- The mail server, as the account service that was started last has it, and how it
+-- does. One row.
+CREATE TABLE mail_server (
+    one           INTEGER PRIMARY KEY CHECK (one = 1),
+    name          TEXT NOT NULL DEFAULT '', -- host and port; empty if the service sends no mail
+    public_url    TEXT NOT NULL DEFAULT '', -- of the service, for the links
+    failures      BIGINT NOT NULL DEFAULT 0, -- since it worked
+    failing_since BIGINT NOT NULL DEFAULT 0,
+    next_attempt  BIGINT NOT NULL DEFAULT 0,
+    last_error    TEXT NOT NULL DEFAULT ''
+);
+INSERT INTO mail_server (one) VALUES (1);
+
+-- +goose Down
+
+DROP TABLE mail_server;
+DROP INDEX outbox_by_state;
+ALTER TABLE outbox DROP COLUMN sent_at;
+ALTER TABLE outbox DROP COLUMN last_error;
+ALTER TABLE outbox DROP COLUMN first_failure;
+ALTER TABLE outbox DROP COLUMN leased_until;
+ALTER TABLE outbox DROP COLUMN next_attempt;
+ALTER TABLE outbox DROP COLUMN attempts;
+ALTER TABLE outbox DROP COLUMN expires_at;
+ALTER TABLE outbox DROP COLUMN state;
