@@ -220,6 +220,12 @@ var walls = []wall{
 		why: "the way to the mail server knows no account",
 	},
 	{
+		room:  "bridge/account/delivery",
+		may:   []string{"bridge/account", "bridge/account/smtp", "bridge/account/store"},
+		tests: []string{"bridge/account/directory", "bridge/internal"},
+		why:   "mails are sent beside the requests, which only queue them",
+	},
+	{
 		room: "bridge/account/web", may: []string{"bridge/account", "bridge/account/directory", "bridge/internal"},
 		why: "the pages ask the account",
 	},
@@ -297,7 +303,8 @@ var walls = []wall{
 	{
 		room: "bridge/cmd",
 		may: []string{"bridge/account", "bridge/account/api", "bridge/account/audit", "bridge/account/client",
-			"bridge/account/directory", "bridge/account/firewall", "bridge/account/ipdata", "bridge/account/server",
+			"bridge/account/delivery", "bridge/account/directory", "bridge/account/firewall", "bridge/account/ipdata",
+			"bridge/account/server",
 			"bridge/account/signin", "bridge/account/smtp",
 			"bridge/account/store", "bridge/auth", "bridge/build", "bridge/bundle", "bridge/certificate",
 			"bridge/connector/account",

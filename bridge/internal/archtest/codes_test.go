@@ -28,8 +28,11 @@ const (
 )
 
 // pageCodes are constants of type api.ErrorCode that package api does not have: of refusals that
-// only the pages for people show, as text.
-var pageCodes = map[string]string{"codeDomainNotAllowed": "domain_not_allowed", "codeLinkUnknown": "link_unknown"}
+// only the pages for people and the commands show, as text.
+var pageCodes = map[string]string{
+	"codeDomainNotAllowed": "domain_not_allowed", "codeLinkUnknown": "link_unknown",
+	"codeNothingToSend": "nothing_to_send",
+}
 
 // otherWords are codes that are also something else in plain strings.
 var otherWords = map[string]string{

@@ -1,0 +1,146 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/smtp"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// A backoff is how the pauses between attempts grow: each is as long as all before it together, so that they double,
+// from a first to a longest one.
+type backoff struct{ first, longest time.Duration }
+
+var (
+	// mailBackoff is for one mail. Servers that refuse strangers at first (greylisting) take it after some minutes.
+	mailBackoff = backoff{time.Minute, time.Hour}
+	// serverBackoff is for all mails: a server that is restarted is back soon.
+	serverBackoff = backoff{5 * time.Second, 10 * time.Minute}
+)
+
+const (
+	// giveUpAfter is for how long a mail that the server does not take now is tried again.
+	giveUpAfter = 3 * 24 * time.Hour
+	// mostCopies is how often a mail is sent to a server that does not answer: it may deliver each of them.
+	mostCopies = 5
+)
+
+// after returns the pause after failures for that long: from 80 to 120 percent of it by a random number below 1, so
+// that mails that failed together are not tried together.
+func (b backoff) after(failing time.Duration, random float64) time.Duration {
+	pause := min(max(failing, b.first), b.longest)
+	return time.Duration(float64(pause) * (0.8 + 0.4*random))
+}
+
+// failureOf returns the error of an attempt, or nil.
+func failureOf(err error) *smtp.Error {
+	if err == nil {
+		return nil
+	}
+	if failure, ok := errors.AsType[*smtp.Error](err); ok {
+		return failure
+	}
+	return &smtp.Error{Scope: smtp.Connection, Doing: "could not send the mail"}
+}
+
+// settle makes the session ready for the next mail, or ends it. It is not part of a transaction: it may wait for the
+// mail server.
+func (s *Sender) settle(failure *smtp.Error) {
+	switch {
+	case failure == nil:
+		s.broken = 0
+		if s.sent >= mailsPerSession {
+			s.hangUp()
+		}
+	case failure.Scope == smtp.AllMails:
+		s.drop()
+	case failure.Scope == smtp.Connection:
+		s.broken++
+		s.drop()
+	default:
+		s.broken = 0
+		if s.session != nil && (s.sent >= mailsPerSession || s.session.Reset() != nil) {
+			s.drop()
+		}
+	}
+}
+
+// record notes what came of an attempt: nil if the server took the mail.
+func (s *Sender) record(ctx context.Context, tx *store.Tx, m store.Mail, failure *smtp.Error) error {
+	now := s.account.Time()
+	if failure == nil {
+		return errors.Join(tx.MailWasSent(ctx, m.ID, now), s.serverWorks(ctx, tx))
+	}
+	switch failure.Scope {
+	case smtp.AllMails:
+		// The mail is not to blame: it stays due, and the server's pause holds for it.
+		return errors.Join(tx.DeferMail(ctx, m, m.NextAttempt, failure.Error()),
+			s.serverFails(ctx, tx, failure, now))
+	case smtp.Connection:
+		err := s.tryLater(ctx, tx, m, failure, now)
+		if s.broken >= mostBroken {
+			err = errors.Join(err, s.serverFails(ctx, tx, failure, now))
+		}
+		return err
+	case smtp.Later:
+		return errors.Join(s.tryLater(ctx, tx, m, failure, now), s.serverWorks(ctx, tx))
+	default:
+		s.logger.Warn("a mail was refused, and is not sent", "mail", m.ID, "kind", m.Kind, "error", failure)
+		return errors.Join(tx.FailMail(ctx, m, failure.Error()), s.serverWorks(ctx, tx))
+	}
+}
+
+// tryLater puts a mail off, or gives it up.
+func (s *Sender) tryLater(ctx context.Context, tx *store.Tx, m store.Mail, failure *smtp.Error,
+	now time.Time,
+) error {
+	if m.FirstFailure.IsZero() {
+		m.FirstFailure = now
+	}
+	givenUp := ""
+	switch {
+	case failure.Uncertain && m.Attempts >= mostCopies:
+		givenUp = fmt.Sprintf("given up after %d attempts, since the server may have taken it each time", m.Attempts)
+	case now.Sub(m.FirstFailure) >= giveUpAfter:
+		givenUp = fmt.Sprintf("given up after %d days", giveUpAfter/(24*time.Hour))
+	}
+	if givenUp != "" {
+		s.logger.Warn("a mail was given up", "mail", m.ID, "kind", m.Kind, "attempts", m.Attempts, "error", failure)
+		return tx.FailMail(ctx, m, givenUp+": "+failure.Error())
+	}
+	pause := mailBackoff.after(now.Sub(m.FirstFailure), rand.Float64())
+	s.logger.Info("a mail could not be sent now; trying again", "mail", m.ID, "kind", m.Kind, "error", failure,
+		"in", pause.Round(time.Second))
+	return tx.DeferMail(ctx, m, now.Add(pause), failure.Error())
+}
+
+// serverFails puts all mails off.
+func (s *Sender) serverFails(ctx context.Context, tx *store.Tx, failure error, now time.Time) error {
+	server, err := tx.MailServer(ctx)
+	if err != nil {
+		return err
+	}
+	f := server.MailServerFailure
+	if f.Failures++; f.Since.IsZero() {
+		f.Since = now
+	}
+	pause := serverBackoff.after(now.Sub(f.Since), rand.Float64())
+	f.NextAttempt, f.LastError = now.Add(pause), failure.Error()
+	if f.Failures == 1 || server.LastError != f.LastError {
+		s.logger.Warn("no mail can be sent; trying again", "error", failure, "in", pause.Round(time.Second))
+	}
+	return tx.SetMailServerFailure(ctx, f)
+}
+
+func (s *Sender) serverWorks(ctx context.Context, tx *store.Tx) error {
+	server, err := tx.MailServer(ctx)
+	if err != nil || server.Failures == 0 {
+		return err
+	}
+	s.logger.Info("mails can be sent again", "failures", server.Failures, "since", server.Since)
+	return tx.SetMailServerFailure(ctx, store.MailServerFailure{})
+}

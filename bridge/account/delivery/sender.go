@@ -1,0 +1,241 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/smtp"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+const (
+	// poll is how often the outbox is looked at: commands beside the service, and other services, queue mails too.
+	poll = 5 * time.Second
+	// lease is for how long a mail belongs to the process that sends it. One that is killed leaves its mail to
+	// others after that.
+	lease = 2 * time.Minute
+	// sendTimeout ends before the lease.
+	sendTimeout = 110 * time.Second
+	// grace is for the mail that is being sent when the service stops.
+	grace = 5 * time.Second
+	// mailsPerSession is fewer than servers allow.
+	mailsPerSession = 50
+	// claimLimit bounds the transaction that looks for the next mail.
+	claimLimit = 100
+	// mostBroken mails after one another on which the connection broke are the server's fault, and not the mails'.
+	mostBroken = 3
+)
+
+// A Sender sends the mails of an account's outbox. Several processes may do that for one account.
+type Sender struct {
+	account *account.Account
+	server  *smtp.Server
+	logger  hclog.Logger
+	metrics metrics
+
+	queued  chan struct{}
+	session *smtp.Session
+	sent    int // by the session
+	broken  int // connections, since a mail was answered
+}
+
+// New returns a sender of a's mails.
+func New(a *account.Account, server *smtp.Server, logger hclog.Logger) *Sender {
+	return &Sender{
+		account: a, server: server, logger: logger, metrics: newMetrics(a), queued: make(chan struct{}, 1),
+	}
+}
+
+// Wake lets the sender look at the outbox at once. It does not block.
+func (s *Sender) Wake() {
+	select {
+	case s.queued <- struct{}{}:
+	default: // it has not looked since the last time
+	}
+}
+
+// Start sends mails until ctx ends or stop is called, which waits for it.
+func (s *Sender) Start(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+func (s *Sender) run(ctx context.Context) {
+	defer s.drop() // without waiting for the server
+	for ctx.Err() == nil {
+		next, err := s.sendDue(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.logger.Warn("could not read or write the outbox; trying again", "error", err, "in", poll)
+		}
+		if ctx.Err() == nil {
+			s.hangUp()
+		}
+		select {
+		case <-ctx.Done():
+		case <-s.queued:
+		case <-time.After(next):
+		}
+	}
+}
+
+// sendDue sends what is due, and returns when to look again.
+func (s *Sender) sendDue(ctx context.Context) (time.Duration, error) {
+	for ctx.Err() == nil {
+		pause, err := s.pause(ctx)
+		if err != nil {
+			return poll, err
+		}
+		if pause > 0 {
+			return min(poll, pause), nil
+		}
+		m, found, err := s.claim(ctx)
+		if err != nil || !found {
+			return poll, err
+		}
+		if err := s.deliver(ctx, m); err != nil {
+			return poll, err
+		}
+	}
+	return poll, nil
+}
+
+// pause returns how long no mail is due. It is not sure to be due then: another process may have it.
+func (s *Sender) pause(ctx context.Context) (pause time.Duration, err error) {
+	return pause, s.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		now := s.account.Time()
+		server, err := tx.MailServer(ctx)
+		if err != nil {
+			return err
+		}
+		if pause = server.NextAttempt.Sub(now); pause > 0 {
+			return nil
+		}
+		next, err := tx.NextMail(ctx)
+		if pause = next.Sub(now); next.IsZero() {
+			pause = poll
+		}
+		return err
+	})
+}
+
+// claim takes the next mail that is due, for the time of the lease. What is not to be sent any more is put aside.
+func (s *Sender) claim(ctx context.Context) (m store.Mail, found bool, err error) {
+	return m, found, s.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		now := s.account.Time()
+		server, err := tx.MailServer(ctx)
+		if err != nil || server.NextAttempt.After(now) {
+			return err
+		}
+		for range claimLimit {
+			var known bool
+			if m, known, found, err = tx.DueMail(ctx, now); err != nil || !found {
+				return err
+			}
+			switch {
+			case !known:
+				err = tx.VoidMail(ctx, m.ID, "its link leads nowhere any more")
+			case !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt):
+				err = tx.FailMail(ctx, m, expired(m))
+			default:
+				m.LeasedUntil, m.Attempts = now.Add(lease), m.Attempts+1
+				return tx.LeaseMail(ctx, m.ID, m.LeasedUntil)
+			}
+			if found = false; err != nil {
+				return err
+			}
+		}
+		s.Wake() // there may be more
+		return nil
+	})
+}
+
+func expired(m store.Mail) string {
+	reason := "its link ended before it could be sent"
+	if m.LastError != "" {
+		reason += "; the last attempt: " + m.LastError
+	}
+	return reason
+}
+
+// deliver sends a claimed mail and notes what came of it.
+func (s *Sender) deliver(ctx context.Context, m store.Mail) error {
+	begun := time.Now()
+	err := s.send(ctx, m)
+	if ctx.Err() != nil && errors.Is(err, errStopping) {
+		return s.note(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.ReturnMail(ctx, m) })
+	}
+	failure := failureOf(err)
+	s.metrics.observe(time.Since(begun), failure)
+	s.settle(failure)
+	return s.note(ctx, func(ctx context.Context, tx *store.Tx) error { return s.record(ctx, tx, m, failure) })
+}
+
+// note writes, also while the service stops.
+func (s *Sender) note(ctx context.Context, fn func(context.Context, *store.Tx) error) error {
+	return s.account.Store.Write(context.WithoutCancel(ctx), fn)
+}
+
+// errStopping is for a mail that was not begun because the service stops.
+var errStopping = errors.New("the service stops")
+
+// send gives a mail to the server. A session that was used before may have been closed by the server since: then
+// another one is tried.
+func (s *Sender) send(ctx context.Context, m store.Mail) error {
+	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer cancel()
+	// What has begun may end: a mail that is cut off is sent twice.
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
+	if s.session != nil {
+		err := s.sendIn(sending, m)
+		if e, ok := errors.AsType[*smtp.Error](err); !ok || e.Scope != smtp.Connection || e.Uncertain {
+			return err
+		}
+		s.drop()
+	}
+	session, err := s.server.Connect(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return errStopping
+	case err != nil:
+		return err
+	}
+	s.session, s.sent = session, 0
+	return s.sendIn(sending, m)
+}
+
+// sendIn sends in the session that there is.
+func (s *Sender) sendIn(ctx context.Context, m store.Mail) error {
+	defer context.AfterFunc(ctx, s.session.Abort)()
+	s.sent++
+	return s.session.Send(smtp.Message{
+		ID: m.ID, To: m.Recipient, Subject: m.Subject, Text: m.Body, Link: m.Link, Date: s.account.Time(),
+	})
+}
+
+// hangUp ends the session, if there is one.
+func (s *Sender) hangUp() {
+	if s.session != nil {
+		s.session.Close()
+		s.session = nil
+	}
+}
+
+// drop is hangUp for a session that is broken.
+func (s *Sender) drop() {
+	if s.session != nil {
+		s.session.Abort()
+		s.session = nil
+	}
+}

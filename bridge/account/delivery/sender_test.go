@@ -1,0 +1,600 @@
+package delivery
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/mail"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/smtp"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/smtp/smtptest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
+)
+
+// A fixture is an account with a clock of its own, its sender, and a mail server.
+type fixture struct {
+	*account.Account
+	*directory.Directory
+	t      *testing.T
+	ahead  atomic.Int64
+	server *smtptest.Server
+	sender *Sender
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	s, err := store.Open(t.Context(), storetest.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	f := &fixture{t: t, server: smtptest.New(t, nil)}
+	start := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	f.Account, err = account.Create(t.Context(), s, "Example", func() time.Time {
+		return start.Add(time.Duration(f.ahead.Add(1000))) // no two things happen at once
+	}, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.PublicURL = "https://account.example.com"
+	f.Directory = directory.New(f.Account)
+	f.sender = f.newSender()
+	return f
+}
+
+// newSender returns a sender as another process has it.
+func (f *fixture) newSender() *Sender {
+	f.t.Helper()
+	server, err := smtp.ParseURL("smtp://" + f.server.Address)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	server.From = mail.Address{Address: "it@example.com"}
+	s := New(f.Account, server, hclog.NewNullLogger())
+	f.t.Cleanup(s.hangUp)
+	return s
+}
+
+func (f *fixture) later(d time.Duration) { f.ahead.Add(int64(d)) }
+
+// input is a person whose userName is the address.
+func input(address string, active bool) directory.PersonInput {
+	return directory.PersonInput{SignInAddress: address,
+		Attributes: json.RawMessage(fmt.Sprintf(`{"userName":%q,"active":%t}`, address, active))}
+}
+
+// create provisions people, which invites them.
+func (f *fixture) create(addresses ...string) (people []directory.Person) {
+	f.t.Helper()
+	for _, address := range addresses {
+		p, err := f.CreatePerson(f.t.Context(), input(address, true))
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		people = append(people, p)
+	}
+	return people
+}
+
+func (f *fixture) replace(id string, in directory.PersonInput) {
+	f.t.Helper()
+	if _, err := f.ReplacePerson(f.t.Context(), id, in, ""); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// sendDue sends what is due.
+func (f *fixture) sendDue() {
+	f.t.Helper()
+	if _, err := f.sender.sendDue(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// mail returns the latest mail to an address.
+func (f *fixture) mail(address string) (last account.Mail) {
+	f.t.Helper()
+	mails, err := f.Mails(f.t.Context())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, m := range mails {
+		if m.Recipient == address {
+			last = m
+		}
+	}
+	return last
+}
+
+// wantMail wants the latest mail to an address in a state, after so many attempts, with a text in its last error.
+func (f *fixture) wantMail(address, state string, attempts int, lastError string) account.Mail {
+	f.t.Helper()
+	m := f.mail(address)
+	if m.State != state || m.Attempts != attempts || !strings.Contains(m.LastError, lastError) ||
+		lastError == "" && m.LastError != "" || (m.State == store.MailSent) == m.SentAt.IsZero() {
+		f.t.Errorf("the mail to %s is %s after %d attempts, sent %q: %q; want %s, %d, %q", address, m.State, m.Attempts,
+			m.SentAt, m.LastError, state, attempts, lastError)
+	}
+	return m
+}
+
+// got returns to whom the server got mails.
+func (f *fixture) got() (addresses []string) {
+	for _, m := range f.server.Mails() {
+		addresses = append(addresses, strings.TrimSuffix(strings.TrimPrefix(m.To, "TO:<"), ">"))
+	}
+	return addresses
+}
+
+func (f *fixture) wantGot(addresses ...string) {
+	f.t.Helper()
+	if got := f.got(); !slices.Equal(got, addresses) {
+		f.t.Errorf("the server got mails to %q, want %q", got, addresses)
+	}
+}
+
+// to returns an answer to commands about one address.
+func to(address, answer string) smtptest.Answer {
+	return smtptest.Always("RCPT TO:<"+address, answer)
+}
+
+func TestMailsAreSentOnceInTheirOrder(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("ann@example.com", "bob@example.com")
+	f.sendDue()
+	f.sendDue()
+	f.wantGot("ann@example.com", "bob@example.com")
+	m := f.wantMail("ann@example.com", store.MailSent, 1, "")
+	if data := f.server.Mails()[0]; data.Header("Message-ID") != "<"+m.ID+"@example.com>" ||
+		data.Header("Subject") != "Join Example" {
+		t.Errorf("it is\n%s", data.Data)
+	}
+	if f.server.Sessions() != 1 {
+		t.Errorf("there were %d sessions", f.server.Sessions())
+	}
+}
+
+// An answer of 4xx is about one mail. It is sent later, with the same id.
+func TestAMailThatIsPutOff(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("ann@example.com", "bob@example.com")
+	f.server.Fail(to("ann", "450 4.7.1 <ann@example.com> greylisted"))
+	f.sendDue()
+	f.wantGot("bob@example.com")
+	m := f.wantMail("ann@example.com", store.MailWaiting, 1, "450 4.7.1 <[address]> greylisted")
+	if pause := m.NextAttempt.Sub(f.Time()); pause < 45*time.Second || pause > 75*time.Second {
+		t.Errorf("it is tried again in %s", pause)
+	}
+	f.sendDue()
+	f.wantMail("ann@example.com", store.MailWaiting, 1, "greylisted")
+	f.server.Fail(nil)
+	f.later(75 * time.Second)
+	f.sendDue()
+	f.wantGot("bob@example.com", "ann@example.com")
+	f.wantMail("ann@example.com", store.MailSent, 2, "")
+	if id := f.server.Mails()[1].Header("Message-ID"); id != "<"+m.ID+"@example.com>" {
+		t.Errorf("its id is %s", id)
+	}
+}
+
+func TestAMailThatIsPutOffForTooLongFails(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("ann@example.com")
+	f.server.Fail(to("ann", "452 4.2.2 full"))
+	attempts := 0
+	for start := f.Time(); f.mail("ann@example.com").State == store.MailWaiting; attempts++ {
+		if f.Time().Sub(start) > giveUpAfter+2*mailBackoff.longest {
+			t.Fatal("it is tried for ever")
+		}
+		f.sendDue()
+		f.later(max(0, f.mail("ann@example.com").NextAttempt.Sub(f.Time())))
+	}
+	f.wantMail("ann@example.com", store.MailFailed, attempts, "given up after 3 days: ")
+	if attempts < 50 || attempts > 120 {
+		t.Errorf("there were %d attempts", attempts)
+	}
+}
+
+// A refusal is final, at once, and of that mail alone.
+func TestAMailThatIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		fail smtptest.Answer
+	}{
+		{"for its address", to("ann", "550 5.1.1 unknown")},
+		{"for its text", func(session int, command string) string {
+			if command == "." && session == 1 {
+				return "554 5.7.1 unknown kind of spam"
+			}
+			return ""
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.create("ann@example.com")
+			f.server.Fail(row.fail)
+			f.sendDue()
+			f.wantMail("ann@example.com", store.MailFailed, 1, "unknown")
+			f.server.Fail(nil)
+			f.later(time.Hour)
+			f.create("bob@example.com")
+			f.sendDue()
+			f.wantMail("ann@example.com", store.MailFailed, 1, "unknown")
+			f.wantMail("bob@example.com", store.MailSent, 1, "")
+		})
+	}
+}
+
+// A server that is away is asked by one mail at a time, ever more seldom, and then all are sent.
+func TestAServerThatIsAway(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, want string
+		fail       smtptest.Answer
+	}{
+		{"it greets nobody", "did not greet", smtptest.Always("connect", smtptest.HangUp)},
+		{"it is full", "did not greet", smtptest.Always("connect", "421 4.3.2 too many")},
+		{"it does not take the sender", "--mail-from", smtptest.Always("MAIL", "550 5.7.1 not yours")},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.create("ann@example.com", "bob@example.com")
+			f.server.Fail(row.fail)
+			var pauses []time.Duration
+			for range 12 {
+				f.sendDue()
+				f.sendDue()
+				s, err := f.MailServer(t.Context())
+				if err != nil || !strings.Contains(s.LastError, row.want) || s.Since.IsZero() {
+					t.Fatalf("%+v, %v", s, err)
+				}
+				pause := s.NextAttempt.Sub(f.Time())
+				pauses = append(pauses, pause)
+				f.later(pause)
+			}
+			if n := f.server.Sessions(); n != 12 {
+				t.Errorf("the server was asked %d times, want 12", n)
+			}
+			if first, last := pauses[0], pauses[11]; first < 3*time.Second || first > 7*time.Second ||
+				last < 8*time.Minute || last > 12*time.Minute {
+				t.Errorf("the pauses were %s", pauses)
+			}
+			f.wantMail("ann@example.com", store.MailWaiting, 12, row.want)
+			f.wantMail("bob@example.com", store.MailWaiting, 0, "")
+			f.server.Fail(nil)
+			f.later(time.Second)
+			f.sendDue()
+			f.wantMail("ann@example.com", store.MailSent, 13, "")
+			f.wantMail("bob@example.com", store.MailSent, 1, "")
+			if s, err := f.MailServer(t.Context()); err != nil || s.MailServerFailure != (store.MailServerFailure{}) {
+				t.Errorf("it still fails: %+v, %v", s, err)
+			}
+		})
+	}
+}
+
+// An operator that has mended the server does not wait.
+func TestHastenedMailsAreDue(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("ann@example.com", "bob@example.com", "cid@example.com")
+	f.server.Fail(to("bob", "450 4.7.1 greylisted"))
+	f.sendDue()
+	f.server.Fail(smtptest.Always("connect", smtptest.HangUp))
+	f.create("dan@example.com")
+	f.sender.hangUp()
+	f.sendDue()
+	f.server.Fail(nil)
+	if n, err := f.HastenMails(t.Context()); err != nil || n != 2 {
+		t.Errorf("%d mails, %v", n, err)
+	}
+	f.sendDue()
+	f.wantMail("bob@example.com", store.MailSent, 2, "")
+	f.wantMail("dan@example.com", store.MailSent, 2, "")
+}
+
+// A mail on which the connection breaks does not hold the others up; a server that breaks on all is away.
+func TestAConnectionThatBreaks(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("ann@example.com", "bob@example.com", "cid@example.com")
+	f.server.Fail(to("ann", smtptest.HangUp))
+	f.sendDue()
+	f.wantMail("ann@example.com", store.MailWaiting, 1, "did not take the address: EOF")
+	f.wantGot("bob@example.com", "cid@example.com")
+
+	f.create("dan@example.com", "eve@example.com", "fay@example.com", "gus@example.com")
+	f.server.Fail(smtptest.Always("RCPT", smtptest.HangUp))
+	f.sendDue()
+	f.wantMail("fay@example.com", store.MailWaiting, 1, "EOF")
+	f.wantMail("gus@example.com", store.MailWaiting, 0, "")
+	if s, err := f.MailServer(t.Context()); err != nil || s.Failures != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// A server may close an idle or a long session between two mails: that is no failure.
+func TestASessionThatTheServerHasClosed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("ann@example.com", "bob@example.com", "cid@example.com")
+	mails := 0
+	f.server.Fail(func(session int, command string) string {
+		if strings.HasPrefix(command, "MAIL") {
+			if mails++; session == 1 && mails == 2 {
+				return "421 4.4.2 enough"
+			}
+		}
+		return ""
+	})
+	f.sendDue()
+	f.wantGot("ann@example.com", "bob@example.com", "cid@example.com")
+	f.wantMail("bob@example.com", store.MailSent, 1, "")
+}
+
+// The server may have taken a mail that it did not answer: it is sent again, with the same id.
+func TestAServerThatDiesAfterTheMail(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("ann@example.com")
+	f.server.Fail(smtptest.Always(".", smtptest.HangUp))
+	f.sendDue()
+	f.wantMail("ann@example.com", store.MailWaiting, 1, "no answer of the mail server")
+	f.server.Fail(nil)
+	f.later(2 * time.Minute)
+	f.sendDue()
+	f.wantGot("ann@example.com", "ann@example.com")
+	got := f.server.Mails()
+	if a, b := got[0].Header("Message-ID"), got[1].Header("Message-ID"); a != b || a == "" {
+		t.Errorf("the ids are %s and %s", a, b)
+	}
+}
+
+// A server that delivers and does not answer must not fill a mailbox.
+func TestAServerThatNeverAnswersTheMail(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("ann@example.com")
+	f.server.Fail(smtptest.Always(".", smtptest.HangUp))
+	for range 2 * mostCopies {
+		f.sendDue()
+		f.later(2 * mailBackoff.longest)
+	}
+	if n := len(f.server.Mails()); n != mostCopies {
+		t.Errorf("the server got %d mails, want %d", n, mostCopies)
+	}
+	f.wantMail("ann@example.com", store.MailFailed, mostCopies, "the server may have taken it each time")
+}
+
+func TestLinksThatAreOverAreNotSent(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		do    func(f *fixture, p directory.Person)
+		state string
+		why   string
+		got   []string
+	}{
+		{"of an invitation that went elsewhere", func(f *fixture, p directory.Person) {
+			f.replace(p.ID, input("bob@example.com", true))
+		}, store.MailVoid, "", []string{"bob@example.com"}},
+		{"of an invitation that was accepted", func(f *fixture, _ directory.Person) {
+			_, token, _ := strings.Cut(f.mail("ann@example.com").Link, "/join/")
+			if _, err := f.AcceptInvitation(f.t.Context(), token); err != nil {
+				f.t.Fatal(err)
+			}
+		}, store.MailVoid, "", nil},
+		{"of a person that is no longer provisioned", func(f *fixture, p directory.Person) {
+			if err := f.DeletePerson(f.t.Context(), p.ID, ""); err != nil {
+				f.t.Fatal(err)
+			}
+		}, store.MailVoid, "", nil},
+		{"of an invitation of last month", func(f *fixture, _ directory.Person) { f.later(account.LinkLife) },
+			store.MailFailed, "its link ended before it could be sent", nil},
+		{"whose member is gone", func(f *fixture, _ directory.Person) {
+			err := f.Store.Write(f.t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.Exec(ctx, `UPDATE members SET invitation_hash = NULL`)
+				return err
+			})
+			if err != nil {
+				f.t.Fatal(err)
+			}
+		}, store.MailVoid, "leads nowhere", nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			row.do(f, f.create("ann@example.com")[0])
+			f.sendDue()
+			f.wantGot(row.got...)
+			f.wantMail("ann@example.com", row.state, 0, row.why)
+		})
+	}
+}
+
+// A link does nothing while the member is suspended, and works again after that.
+func TestMailsOfSuspendedPeopleWait(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	p := f.create("ann@example.com")[0]
+	f.replace(p.ID, input("ann@example.com", false))
+	f.create("bob@example.com")
+	f.sendDue()
+	f.wantGot("bob@example.com")
+	if n, err := f.CountMails(t.Context()); err != nil || !n.Oldest.IsZero() || n.ByState[store.MailWaiting] != 1 {
+		t.Errorf("%+v, %v", n, err)
+	}
+	f.replace(p.ID, input("ann@example.com", true))
+	f.sendDue()
+	f.wantGot("bob@example.com", "ann@example.com")
+}
+
+// A process that is killed leaves its mail to the others when its lease is over.
+func TestAMailOfAProcessThatWasKilled(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("ann@example.com")
+	killed := f.newSender()
+	m, found, err := killed.claim(t.Context())
+	if err != nil || !found {
+		t.Fatal(found, err)
+	}
+	f.sendDue()
+	f.wantGot()
+	f.later(lease)
+	f.sendDue()
+	f.wantGot("ann@example.com")
+	f.wantMail("ann@example.com", store.MailSent, 2, "")
+	// It was only slow: what it has to say is of yesterday.
+	late := &smtp.Error{Scope: smtp.Never, Doing: "late"}
+	if err := killed.note(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		return killed.record(ctx, tx, m, late)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	f.wantMail("ann@example.com", store.MailSent, 2, "")
+}
+
+// Several processes share the work.
+func TestTwoSenders(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var want []string
+	for i := range 40 {
+		want = append(want, fmt.Sprintf("p%02d@example.com", i))
+	}
+	f.create(want...)
+	var working sync.WaitGroup
+	faults := make(chan error, 2)
+	for _, s := range []*Sender{f.sender, f.newSender()} {
+		working.Go(func() {
+			_, err := s.sendDue(t.Context())
+			faults <- err
+		})
+	}
+	working.Wait()
+	if err := errors.Join(<-faults, <-faults); err != nil {
+		t.Fatal(err)
+	}
+	got := f.got()
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("the server got %q", got)
+	}
+}
+
+// A mail is on its way as soon as the transaction that queued it is committed.
+func TestAQueuedMailWakesTheSender(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	woken := make(chan int, 1)
+	f.MailQueued = func() {
+		mails, err := f.Mails(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		woken <- len(mails)
+	}
+	f.create("ann@example.com")
+	if n := <-woken; n != 1 {
+		t.Errorf("the outbox had %d mails", n)
+	}
+	// What is rolled back wakes nobody.
+	broken := errors.New("broken")
+	if err := f.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		tx.AfterCommit(func() { t.Error("it was not committed") })
+		return broken
+	}); !errors.Is(err, broken) {
+		t.Fatal(err)
+	}
+}
+
+// What is being sent when the service stops is sent, and nothing else is begun.
+func TestStopping(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	reached, release := make(chan bool, 2), make(chan bool)
+	f.server.Fail(func(_ int, command string) string {
+		if command == "." {
+			reached <- true
+			<-release
+		}
+		return ""
+	})
+	f.create("ann@example.com", "bob@example.com")
+	stop := f.sender.Start(t.Context())
+	<-reached
+	stopped := make(chan bool)
+	go func() {
+		stop()
+		close(stopped)
+	}()
+	release <- true
+	<-stopped
+	f.wantMail("ann@example.com", store.MailSent, 1, "")
+}
+
+// A server that does not answer holds a stop up for the time of grace alone.
+func TestStoppingWhileTheServerIsSilent(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	reached := make(chan bool, 1)
+	f.server.Fail(func(_ int, command string) string {
+		if command == "." {
+			reached <- true
+			return smtptest.Silence
+		}
+		return ""
+	})
+	f.create("ann@example.com")
+	stop := f.sender.Start(t.Context())
+	<-reached
+	begun := time.Now()
+	stop()
+	if took := time.Since(begun); took > smtp.AcceptTimeout {
+		t.Errorf("it took %s", took)
+	}
+	m := f.wantMail("ann@example.com", store.MailWaiting, 1, "no answer of the mail server")
+	if !m.LeasedUntil.IsZero() {
+		t.Error("another process has to wait for its lease")
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name    string
+		failing time.Duration
+		random  float64
+		want    time.Duration
+	}{
+		{"at first it is short", 0, 0.5, time.Minute},
+		{"then it is as long as all before", 7 * time.Minute, 0.5, 7 * time.Minute},
+		{"and never longer than an hour", 50 * time.Hour, 0.5, time.Hour},
+		{"a fifth less by chance", time.Hour, 0, 48 * time.Minute},
+		{"or nearly a fifth more", time.Hour, 0.999999, 72 * time.Minute},
+	} {
+		if got := mailBackoff.after(row.failing, row.random); (got - row.want).Abs() > time.Second {
+			t.Errorf("%s: %s, want %s", row.name, got, row.want)
+		}
+	}
+}
