@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
@@ -33,6 +34,8 @@ type Config struct {
 	LimitRaised func()
 	// Certificate returns the validity of the server's certificate, for the metrics; nil for plain HTTP.
 	Certificate func() (notBefore, notAfter time.Time)
+	// Collectors are the metrics of what runs beside the server.
+	Collectors []prometheus.Collector
 }
 
 // timeout returns how long a request may take. A body of some megabytes has a hundred
@@ -73,6 +76,7 @@ func New(c Config) http.Handler {
 	if c.Certificate != nil {
 		s.metrics.RegisterCertificate("scimbridge_account", c.Certificate)
 	}
+	s.metrics.MustRegister(c.Collectors...)
 	s.metrics.MustRegister(holdCollector{people}, &memberCollector{directory: people, now: c.Account.Time})
 	api.HandlerWithOptions(
 		api.NewStrictHandlerWithOptions(

@@ -18,7 +18,6 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	connector "github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -45,7 +44,11 @@ type accountCommand struct {
 	Backup  accountBackupCommand  `cmd:"" help:"Copy the database while it is in use, and check the copy."`
 	Restore accountRestoreCommand `cmd:"" help:"Put a backup in the place of the database."`
 	Audit   accountAuditCommand   `cmd:"" help:"Print the audit log as JSON lines, or verify that nobody changed it."`
-	Mail    accountMailCommand    `cmd:"" help:"List the account's mails, sent or not."`
+	Mail    struct {
+		List   mailListCommand   `cmd:"" default:"withargs" help:"List the account's mails, sent or not (the default)."`
+		Send   mailSendCommand   `cmd:"" help:"Try the waiting mails now instead of at their next attempt."`
+		Resend mailResendCommand `cmd:"" help:"Send mails again, with a fresh link if the old one is over."`
+	} `cmd:"" help:"The account's mails: invitations and confirmations."`
 }
 
 // database is the flag that all account commands share.
@@ -307,59 +310,6 @@ func (c *firewallDisableCommand) Run(ctx context.Context, console *console) erro
 		}
 		return err
 	})
-}
-
-type accountMailCommand struct {
-	database
-	asLines
-}
-
-// Help implements kong.HelpProvider. The output has the links, which are secrets.
-func (accountMailCommand) Help() string {
-	return `For instance:
-
-  scim-bridge account mail --database sqlite:account.db
-  scim-bridge account mail --database sqlite:account.db --json | jq -r 'select(.recipient == "ann@example.com").link'`
-}
-
-// Run lists the outbox.
-func (c *accountMailCommand) Run(ctx context.Context, console *console) error {
-	return c.with(ctx, func(a *account.Account) error {
-		mails, err := a.Mails(ctx)
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			list := c.list(console)
-			for _, m := range mails {
-				list.add(toMailLine(m))
-			}
-			return list.end()
-		}
-		for _, m := range mails {
-			body := "    " + strings.ReplaceAll(strings.TrimSpace(inputtext.Lines(m.Body)), "\n", "\n    ")
-			if _, err := fmt.Fprintf(console.Out, "%s  %s  to %s: %s\n%s\n\n", stamp(m.CreatedAt), m.Kind,
-				inputtext.Line(m.Recipient), inputtext.Line(m.Subject), body); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// A mailLine is a mail in JSON.
-type mailLine struct {
-	ID        string    `json:"id"`
-	CreatedAt time.Time `json:"created_at"`
-	Kind      string    `json:"kind"`
-	Recipient string    `json:"recipient"`
-	Subject   string    `json:"subject"`
-	Body      string    `json:"body"`
-	Link      string    `json:"link,omitempty"`
-}
-
-func toMailLine(m account.Mail) mailLine {
-	return mailLine{m.ID, m.CreatedAt, m.Kind, m.Recipient, m.Subject, m.Body, m.Link}
 }
 
 // secret prints a secret: with an explanation on a terminal, alone in a pipe.

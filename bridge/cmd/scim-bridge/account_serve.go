@@ -19,6 +19,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/smtp"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -27,6 +28,7 @@ type accountServeCommand struct {
 	database
 	certificateFiles
 	acmeFlags
+	smtpFlags
 	Listen         string   `default:"127.0.0.1:8600" help:"Address to listen on; port 0 picks a free one."`
 	PublicURL      string   `name:"public-url" placeholder:"URL" help:"URL of the account for people and bridges."`
 	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file for firewall rules; repeatable."`
@@ -61,6 +63,11 @@ the address that the account listens on. All clients behind a proxy that is not 
 Audit events are kept for ever unless --audit-retention is set. Then older ones are removed once a day, which is an
 event itself, and what is left can still be verified (scim-bridge account audit --verify).
 
+Invitations and confirmations are sent by --smtp-url. STARTTLS is required with smtp://, except for a mail server on
+this machine without --smtp-ca-file. The password belongs in a file (--smtp-password-file) or percent-encoded in the
+variable SCIMBRIDGE_SMTP_URL; a systemd unit can pass it as the credential scim-bridge.smtp-password. Without
+--smtp-url no mail is sent, and account mail lists what to hand over.
+
 Firewall rules on countries, autonomous systems and anonymous addresses need --ip-database. A newer file is loaded
 within a minute, or immediately on SIGHUP.
 
@@ -72,7 +79,8 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console, parser 
 	heard, forget := hearSignals()
 	defer forget()
 	proxies, databases, err := c.check()
-	if err != nil {
+	mailServer, smtpErr := c.mailServer(c.PublicURL, toStandardError)
+	if err := errors.Join(err, smtpErr); err != nil {
 		return &exit{exitUsage, err}
 	}
 	out, closeLog, err := c.openLog(console.Err)
@@ -106,6 +114,7 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console, parser 
 		}
 		return serveAccount(ctx, a, accountListener{
 			Listener: listener, most: httpkit.ShareDescriptors(1).Inbound, proxies: proxies, certificate: certificate,
+			mailServer: mailServer,
 		}, heard, logger)
 	})
 	return errors.Join(err, closeLog())
@@ -177,6 +186,7 @@ type accountListener struct {
 	most        int // connections at a time
 	proxies     []netip.Prefix
 	certificate certificateSource // nil for plain HTTP
+	mailServer  *smtp.Server      // nil if no mails are sent
 }
 
 // serve serves until srv is closed.
@@ -203,6 +213,7 @@ func serveAccount(ctx context.Context, a *account.Account, listener accountListe
 		cfg.Certificate = listener.certificate.Validity
 		go listener.certificate.Run(ctx)
 	}
+	defer sendMails(ctx, a, listener.mailServer, &cfg)()
 	srv := httpkit.NewServer(server.New(cfg), events)
 	logger.Info("listening", "address", listener.Addr(), "public_url", a.PublicURL, "account", a.ID)
 

@@ -32,26 +32,7 @@ const acmeDomain = "scim.example.com"
 
 // pebbleBinary builds Let's Encrypt's authority for tests, as .ci/acme/go.mod pins it.
 var pebbleBinary = sync.OnceValues(func() (string, error) {
-	folder, err := filepath.Abs("../../../bin/test")
-	if err == nil {
-		err = os.MkdirAll(folder, 0o755)
-	}
-	if err != nil {
-		return "", err
-	}
-	// Another run of the tests may be using the program.
-	unfinished := filepath.Join(folder, fmt.Sprintf("pebble-%d", os.Getpid()))
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-modfile=.ci/acme/go.mod", "-o", unfinished,
-		"github.com/letsencrypt/pebble/v2/cmd/pebble")
-	cmd.Dir, cmd.Env = "../../..", append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building pebble: %w\n%s", err, out)
-	}
-	path := filepath.Join(folder, "pebble")
-	if err := os.Rename(unfinished, path); err != nil {
-		return "", err
-	}
-	return path, nil
+	return buildTool("pebble", ".ci/acme/go.mod", "github.com/letsencrypt/pebble/v2/cmd/pebble")
 })
 
 // pebble is an ACME authority that asks the bridge of a test, whatever port it listens on.

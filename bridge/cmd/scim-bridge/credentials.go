@@ -17,9 +17,10 @@ const credentialsDirectory = "CREDENTIALS_DIRECTORY"
 // The names of the credentials. A unit can name all of them: systemd ignores
 // missing ones.
 const (
-	sessionCredential    = "scim-bridge.session"
-	bearerCredential     = "scim-bridge.bearer-token"
-	monitoringCredential = "scim-bridge.monitoring-token"
+	sessionCredential      = "scim-bridge.session"
+	bearerCredential       = "scim-bridge.bearer-token"
+	monitoringCredential   = "scim-bridge.monitoring-token"
+	smtpPasswordCredential = "scim-bridge.smtp-password" // of account serve
 )
 
 var credentialNames = []string{sessionCredential, bearerCredential, monitoringCredential}

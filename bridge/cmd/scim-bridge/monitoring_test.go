@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/delivery"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -34,7 +35,8 @@ func TestEveryMetricOfTheMonitoringExampleExists(t *testing.T) {
 	own := newOwnCertificate(t)
 	database := "sqlite:" + filepath.Join(t.TempDir(), "account.db")
 	admin := strings.TrimSpace(output(t, "account", "init", "--database", database, "--name", "Test"))
-	l := listenTo(t, append([]string{"account", "serve", "--database", database, "--listen", "127.0.0.1:0"},
+	l := listenTo(t, append([]string{"account", "serve", "--database", database, "--listen", "127.0.0.1:0",
+		"--smtp-url", "smtp://localhost", "--mail-from", "it@example.com", "--public-url", "https://localhost"},
 		own.flags()...)...)
 	account := "https://" + l.address(t)
 	askBy(t, own.client(), http.MethodGet, account+"/v1/whoami", admin, "")
@@ -88,7 +90,7 @@ func TestEveryLabelOfTheAlertsExists(t *testing.T) {
 	t.Parallel()
 	known := map[string][]string{
 		"state": health.States(), "route": scim.RouteNames(), "token": {server.TokenCurrent, server.TokenPrevious},
-		"job": {"scimbridge", "scimbridge-account"}, "status": {"5..", "none"},
+		"job": {"scimbridge", "scimbridge-account"}, "status": {"5..", "none"}, "result": delivery.Results(),
 		"__name__": {"scimbridge_holds", "scimbridge_account_holds"},
 	}
 	for _, e := range problem.Catalogue() {
