@@ -52,6 +52,7 @@ const (
 	AttentionKindAddressUnconfirmed  AttentionKind = "address_unconfirmed"
 	AttentionKindConfirmationDue     AttentionKind = "confirmation_due"
 	AttentionKindInvitationOpen      AttentionKind = "invitation_open"
+	AttentionKindInvitationUnsent    AttentionKind = "invitation_unsent"
 	AttentionKindSignupDomainMissing AttentionKind = "signup_domain_missing"
 )
 
@@ -67,6 +68,8 @@ func (e AttentionKind) Valid() bool {
 	case AttentionKindConfirmationDue:
 		return true
 	case AttentionKindInvitationOpen:
+		return true
+	case AttentionKindInvitationUnsent:
 		return true
 	case AttentionKindSignupDomainMissing:
 		return true
@@ -285,60 +288,6 @@ func (e FirewallAction) Valid() bool {
 	}
 }
 
-// Defines values for FoundByAs.
-const (
-	FoundByAsAddress      FoundByAs = "address"
-	FoundByAsId           FoundByAs = "id"
-	FoundByAsLastUserName FoundByAs = "last_user_name"
-	FoundByAsNewAddress   FoundByAs = "new_address"
-	FoundByAsPersonId     FoundByAs = "person_id"
-	FoundByAsUserName     FoundByAs = "user_name"
-)
-
-// Valid indicates whether the value is a known member of the FoundByAs enum.
-func (e FoundByAs) Valid() bool {
-	switch e {
-	case FoundByAsAddress:
-		return true
-	case FoundByAsId:
-		return true
-	case FoundByAsLastUserName:
-		return true
-	case FoundByAsNewAddress:
-		return true
-	case FoundByAsPersonId:
-		return true
-	case FoundByAsUserName:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for FoundMemberState.
-const (
-	FoundMemberStateActive     FoundMemberState = "active"
-	FoundMemberStateInvited    FoundMemberState = "invited"
-	FoundMemberStateNotInvited FoundMemberState = "not_invited"
-	FoundMemberStatePending    FoundMemberState = "pending"
-)
-
-// Valid indicates whether the value is a known member of the FoundMemberState enum.
-func (e FoundMemberState) Valid() bool {
-	switch e {
-	case FoundMemberStateActive:
-		return true
-	case FoundMemberStateInvited:
-		return true
-	case FoundMemberStateNotInvited:
-		return true
-	case FoundMemberStatePending:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for HeartbeatState.
 const (
 	Degraded  HeartbeatState = "degraded"
@@ -408,36 +357,6 @@ const (
 func (e KDFAlgorithm) Valid() bool {
 	switch e {
 	case N2SKDPBKDF2HMACSHA256:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for MemberChangeChanged.
-const (
-	MemberChangeChangedAttributes     MemberChangeChanged = "attributes"
-	MemberChangeChangedName           MemberChangeChanged = "name"
-	MemberChangeChangedReactivated    MemberChangeChanged = "reactivated"
-	MemberChangeChangedRole           MemberChangeChanged = "role"
-	MemberChangeChangedSuspended      MemberChangeChanged = "suspended"
-	MemberChangeChangedSuspensionHeld MemberChangeChanged = "suspension held"
-)
-
-// Valid indicates whether the value is a known member of the MemberChangeChanged enum.
-func (e MemberChangeChanged) Valid() bool {
-	switch e {
-	case MemberChangeChangedAttributes:
-		return true
-	case MemberChangeChangedName:
-		return true
-	case MemberChangeChangedReactivated:
-		return true
-	case MemberChangeChangedRole:
-		return true
-	case MemberChangeChangedSuspended:
-		return true
-	case MemberChangeChangedSuspensionHeld:
 		return true
 	default:
 		return false
@@ -628,19 +547,6 @@ type Activation struct {
 	SuspensionLimit *SuspensionLimit `json:"suspension_limit,omitempty"`
 }
 
-// AddressChange defines model for AddressChange.
-type AddressChange struct {
-	Address string `json:"address"`
-	Domain  string `json:"domain"`
-
-	// Sent false while the domain is not allowed for sign-up
-	Sent  bool      `json:"sent"`
-	Since time.Time `json:"since"`
-
-	// Until when the link in the confirmation e-mail expires
-	Until *time.Time `json:"until,omitempty"`
-}
-
 // AnonymousIP defines model for AnonymousIP.
 type AnonymousIP string
 
@@ -652,6 +558,7 @@ type Attention struct {
 	// Kind `address_missing` and `address_taken`: stored, but not invited.
 	// `signup_domain_missing`: an address change waits for `domain` to be allowed.
 	// `address_unconfirmed`: the confirmation e-mail was sent and not yet confirmed.
+	// `invitation_unsent`: the invitation was refused by the mail server, or not sent in time.
 	// `invitation_open`: invited, not yet accepted. `confirmation_due`: accepted; the bridge must confirm.
 	Kind     AttentionKind `json:"kind"`
 	PersonId string        `json:"person_id"`
@@ -662,6 +569,7 @@ type Attention struct {
 // AttentionKind `address_missing` and `address_taken`: stored, but not invited.
 // `signup_domain_missing`: an address change waits for `domain` to be allowed.
 // `address_unconfirmed`: the confirmation e-mail was sent and not yet confirmed.
+// `invitation_unsent`: the invitation was refused by the mail server, or not sent in time.
 // `invitation_open`: invited, not yet accepted. `confirmation_due`: accepted; the bridge must confirm.
 type AttentionKind string
 
@@ -852,74 +760,6 @@ type FirewallUpdate struct {
 	DefaultAction *FirewallAction      `json:"default_action,omitempty"`
 	Rules         *[]FirewallRuleInput `json:"rules,omitempty"`
 }
-
-// FoundBy defines model for FoundBy.
-type FoundBy struct {
-	As FoundByAs `json:"as"`
-
-	// Name the place of the name in the request, from 0 on
-	Name int `json:"name"`
-}
-
-// FoundByAs defines model for FoundBy.As.
-type FoundByAs string
-
-// FoundMember defines model for FoundMember.
-type FoundMember struct {
-	// Address sign-in address; absent before there is one
-	Address       *string        `json:"address,omitempty"`
-	AddressChange *AddressChange `json:"address_change,omitempty"`
-
-	// AddressTaken another member has the wanted address, or moves to it
-	AddressTaken *bool `json:"address_taken,omitempty"`
-
-	// Changes with `details`: the latest audit events about the member and its person, newest first, at most 10
-	Changes   *[]MemberChange `json:"changes,omitempty"`
-	CreatedAt time.Time       `json:"created_at"`
-
-	// FoundBy under which of the names the member was found
-	FoundBy []FoundBy `json:"found_by"`
-
-	// Holds with `details`: at most 100, those that belong to a held suspension among them
-	Holds *[]Hold `json:"holds,omitempty"`
-	Id    string  `json:"id"`
-
-	// InvitedAt when the link of the open invitation was sent
-	InvitedAt *time.Time `json:"invited_at,omitempty"`
-
-	// InvitedUntil when that link expires
-	InvitedUntil *time.Time `json:"invited_until,omitempty"`
-
-	// LastUserName the `userName` that an unmanaged member had last, case-folded
-	LastUserName *string `json:"last_user_name,omitempty"`
-
-	// PersonId SCIM id, while managed
-	PersonId *string `json:"person_id,omitempty"`
-
-	// Protected an owner, an administrator or the Provision Manager: provisioning leaves it alone
-	Protected bool `json:"protected"`
-	SignedUp  bool `json:"signed_up"`
-
-	// State `not_invited` for a person who is no member yet
-	State      FoundMemberState `json:"state"`
-	StateSince time.Time        `json:"state_since"`
-
-	// Suspended what is in force, unlike the `suspended` of a person
-	Suspended bool `json:"suspended"`
-
-	// SuspensionHeld suspended for the identity provider only
-	SuspensionHeld bool `json:"suspension_held"`
-
-	// UserName while managed
-	UserName *string `json:"user_name,omitempty"`
-
-	// WantedAddress the address that the identity provider names, if there is one
-	WantedAddress *string    `json:"wanted_address,omitempty"`
-	WantedSince   *time.Time `json:"wanted_since,omitempty"`
-}
-
-// FoundMemberState `not_invited` for a person who is no member yet
-type FoundMemberState string
 
 // Generation defines model for Generation.
 type Generation struct {
@@ -1145,37 +985,11 @@ type Member struct {
 	UserName  *string     `json:"user_name,omitempty"`
 }
 
-// MemberChange defines model for MemberChange.
-type MemberChange struct {
-	// Action as in audit events
-	Action string `json:"action"`
-
-	// Actor `bridge:` with its instance, or `administrator`, `person` or `machine` (a command on the database's machine), without saying which
-	Actor string `json:"actor"`
-
-	// Changed what was changed; absent if the event does not say, as in those of older versions
-	Changed *[]MemberChangeChanged `json:"changed,omitempty"`
-
-	// RequestId the identity provider's request, as in the log of the bridge
-	RequestId *string   `json:"request_id,omitempty"`
-	Time      time.Time `json:"time"`
-}
-
-// MemberChangeChanged defines model for MemberChange.Changed.
-type MemberChangeChanged string
-
 // MemberInput Example: {"address":"ann@example.com","name":"Ann Lee"}
 type MemberInput struct {
 	Address string  `json:"address"`
 	Name    *string `json:"name,omitempty"`
 	Role    *Role   `json:"role,omitempty"`
-}
-
-// MemberLookup Example: {"details":true,"names":["ann@example.com"]}
-type MemberLookup struct {
-	// Details include holds and the latest changes; takes at most 20 names
-	Details *bool    `json:"details,omitempty"`
-	Names   []string `json:"names"`
 }
 
 // MemberPage defines model for MemberPage.
@@ -1192,16 +1006,6 @@ type MemberUpdate struct {
 	Name      *string `json:"name,omitempty"`
 	Role      *Role   `json:"role,omitempty"`
 	Suspended *bool   `json:"suspended,omitempty"`
-}
-
-// MembersFound defines model for MembersFound.
-type MembersFound struct {
-	// AllowedDomains those domains of the names that are allowed for sign-up
-	AllowedDomains []string `json:"allowed_domains"`
-
-	// Database as in an error's details
-	Database *string       `json:"database,omitempty"`
-	Items    []FoundMember `json:"items"`
 }
 
 // Person defines model for Person.
@@ -1587,16 +1391,6 @@ type Verdict struct {
 	RuleId *string `json:"rule_id,omitempty"`
 }
 
-// WaitingPage defines model for WaitingPage.
-type WaitingPage struct {
-	AsOf time.Time `json:"as_of"`
-
-	// Counts by kind, how many people the search finds, whichever kind was asked for; none is left out
-	Counts     map[string]int64 `json:"counts"`
-	Items      []Attention      `json:"items"`
-	NextCursor *string          `json:"next_cursor,omitempty"`
-}
-
 // AllowLockout defines model for AllowLockout.
 type AllowLockout = bool
 
@@ -1659,13 +1453,6 @@ type ListBridgesParams struct {
 	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
-// ListBridgesForBridgeParams defines parameters for ListBridgesForBridge.
-type ListBridgesForBridgeParams struct {
-	// Cursor `next_cursor` of the previous page
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
-}
-
 // CreateProvisionedGroupParams defines parameters for CreateProvisionedGroup.
 type CreateProvisionedGroupParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1709,26 +1496,6 @@ type DeletePersonParams struct {
 // ReplacePersonParams defines parameters for ReplacePerson.
 type ReplacePersonParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
-}
-
-// ListSignInAttemptsForBridgeParams defines parameters for ListSignInAttemptsForBridge.
-type ListSignInAttemptsForBridgeParams struct {
-	// Cursor `next_cursor` of the previous page
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
-}
-
-// ListWaitingParams defines parameters for ListWaiting.
-type ListWaitingParams struct {
-	// Cursor `next_cursor` of the previous page
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Kind only people for whom this is pending
-	Kind *string `form:"kind,omitempty" json:"kind,omitempty"`
-
-	// Search only people with this in the userName or in the address, without regard to case
-	Search *string `form:"search,omitempty" json:"search,omitempty"`
 }
 
 // UpdateFirewallParams defines parameters for UpdateFirewall.
@@ -1908,9 +1675,6 @@ type UpdateGroupJSONRequestBody = GroupUpdate
 
 // DecideHoldsForBridgeJSONRequestBody defines body for DecideHoldsForBridge for application/json ContentType.
 type DecideHoldsForBridgeJSONRequestBody = HoldDecision
-
-// LookUpMembersJSONRequestBody defines body for LookUpMembers for application/json ContentType.
-type LookUpMembersJSONRequestBody = MemberLookup
 
 // CreatePersonJSONRequestBody defines body for CreatePerson for application/json ContentType.
 type CreatePersonJSONRequestBody = PersonInput
@@ -2121,18 +1885,11 @@ type ClientInterface interface {
 	// ListAttention Managed people with something pending
 	//
 	// Ordered by kind: `confirmation_due`, `signup_domain_missing`, `address_missing`,
-	// `address_taken`, `address_unconfirmed`, `invitation_open`; of each kind the oldest
+	// `address_taken`, `invitation_unsent`, `address_unconfirmed`, `invitation_open`; of each kind the oldest
 	// first, and at most 1000.
 	//
 	// Corresponds with GET /v1/directory/attention (the `ListAttention` operationId).
 	ListAttention(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// ListBridgesForBridge All bridges that signed in or tried to, newest contact first
-	//
-	// For the status page of the bridge.
-	//
-	// Corresponds with GET /v1/directory/bridges (the `ListBridgesForBridge` operationId).
-	ListBridgesForBridge(ctx context.Context, params *ListBridgesForBridgeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateProvisionedGroupWithBody Provision a group, adopting an unmanaged one of the same name
 	//
@@ -2247,32 +2004,6 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/directory/holds/decisions (the `DecideHoldsForBridge` operationId).
 	DecideHoldsForBridge(ctx context.Context, body DecideHoldsForBridgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// LookUpMembersWithBody What the account has under some names, managed or not
-	//
-	// For `scim-bridge explain` and for previews of a first synchronisation. It changes nothing. A name finds the
-	// member whose sign-in address, new address, `userName` or last `userName` it is, without regard to case and to
-	// white space around it, and the member whose id or SCIM id it is. So whoever may ask a bridge learns of members
-	// that SCIM does not show; roles, and which administrator changed something, are not told. An account need not
-	// have this operation: bridges then say what they know without it.
-	//
-	// Takes any type of body and a specified content type.
-	//
-	// Corresponds with POST /v1/directory/members/lookup (the `LookUpMembers` operationId).
-	LookUpMembersWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// LookUpMembers What the account has under some names, managed or not
-	//
-	// For `scim-bridge explain` and for previews of a first synchronisation. It changes nothing. A name finds the
-	// member whose sign-in address, new address, `userName` or last `userName` it is, without regard to case and to
-	// white space around it, and the member whose id or SCIM id it is. So whoever may ask a bridge learns of members
-	// that SCIM does not show; roles, and which administrator changed something, are not told. An account need not
-	// have this operation: bridges then say what they know without it.
-	//
-	// Takes a body of the `application/json` content type.
-	//
-	// Corresponds with POST /v1/directory/members/lookup (the `LookUpMembers` operationId).
-	LookUpMembers(ctx context.Context, body LookUpMembersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
-
 	// CreatePersonWithBody Provision a person, adopting an unmanaged member where one fits
 	//
 	// Adoption: by the last `userName` first, then by sign-in address; when the two name
@@ -2357,21 +2088,6 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/directory/people/{id}/confirm (the `ConfirmPerson` operationId).
 	ConfirmPerson(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// ListSignInAttemptsForBridge Attempts of the last 60 days, newest first, merged per session, address, rule and hour
-	//
-	// For the status page of the bridge.
-	//
-	// Corresponds with GET /v1/directory/sign-in-attempts (the `ListSignInAttemptsForBridge` operationId).
-	ListSignInAttemptsForBridge(ctx context.Context, params *ListSignInAttemptsForBridgeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// ListWaiting Managed people with something pending, by pages, searched and counted
-	//
-	// In the order of `/v1/directory/attention`. For the status page of the bridge; of an account without this
-	// operation it shows that list.
-	//
-	// Corresponds with GET /v1/directory/waiting (the `ListWaiting` operationId).
-	ListWaiting(ctx context.Context, params *ListWaitingParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetFirewall The whole policy, rules in the order of evaluation
 	//
@@ -2933,29 +2649,12 @@ func (c *Client) ListBridges(ctx context.Context, params *ListBridgesParams, req
 // ListAttention Managed people with something pending
 //
 // Ordered by kind: `confirmation_due`, `signup_domain_missing`, `address_missing`,
-// `address_taken`, `address_unconfirmed`, `invitation_open`; of each kind the oldest
+// `address_taken`, `invitation_unsent`, `address_unconfirmed`, `invitation_open`; of each kind the oldest
 // first, and at most 1000.
 //
 // Corresponds with GET /v1/directory/attention (the `ListAttention` operationId).
 func (c *Client) ListAttention(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAttentionRequest(c.Server)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// ListBridgesForBridge All bridges that signed in or tried to, newest contact first
-//
-// For the status page of the bridge.
-//
-// Corresponds with GET /v1/directory/bridges (the `ListBridgesForBridge` operationId).
-func (c *Client) ListBridgesForBridge(ctx context.Context, params *ListBridgesForBridgeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListBridgesForBridgeRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3189,52 +2888,6 @@ func (c *Client) DecideHoldsForBridge(ctx context.Context, body DecideHoldsForBr
 	return c.Client.Do(req)
 }
 
-// LookUpMembersWithBody What the account has under some names, managed or not
-//
-// For `scim-bridge explain` and for previews of a first synchronisation. It changes nothing. A name finds the
-// member whose sign-in address, new address, `userName` or last `userName` it is, without regard to case and to
-// white space around it, and the member whose id or SCIM id it is. So whoever may ask a bridge learns of members
-// that SCIM does not show; roles, and which administrator changed something, are not told. An account need not
-// have this operation: bridges then say what they know without it.
-//
-// Takes any type of body and a specified content type.
-//
-// Corresponds with POST /v1/directory/members/lookup (the `LookUpMembers` operationId).
-func (c *Client) LookUpMembersWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewLookUpMembersRequestWithBody(c.Server, contentType, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// LookUpMembers What the account has under some names, managed or not
-//
-// For `scim-bridge explain` and for previews of a first synchronisation. It changes nothing. A name finds the
-// member whose sign-in address, new address, `userName` or last `userName` it is, without regard to case and to
-// white space around it, and the member whose id or SCIM id it is. So whoever may ask a bridge learns of members
-// that SCIM does not show; roles, and which administrator changed something, are not told. An account need not
-// have this operation: bridges then say what they know without it.
-//
-// Takes a body of the `application/json` content type.
-//
-// Corresponds with POST /v1/directory/members/lookup (the `LookUpMembers` operationId).
-func (c *Client) LookUpMembers(ctx context.Context, body LookUpMembersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewLookUpMembersRequest(c.Server, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
 // CreatePersonWithBody Provision a person, adopting an unmanaged member where one fits
 //
 // Adoption: by the last `userName` first, then by sign-in address; when the two name
@@ -3400,41 +3053,6 @@ func (c *Client) ReplacePerson(ctx context.Context, id Id, params *ReplacePerson
 // Corresponds with POST /v1/directory/people/{id}/confirm (the `ConfirmPerson` operationId).
 func (c *Client) ConfirmPerson(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewConfirmPersonRequest(c.Server, id)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// ListSignInAttemptsForBridge Attempts of the last 60 days, newest first, merged per session, address, rule and hour
-//
-// For the status page of the bridge.
-//
-// Corresponds with GET /v1/directory/sign-in-attempts (the `ListSignInAttemptsForBridge` operationId).
-func (c *Client) ListSignInAttemptsForBridge(ctx context.Context, params *ListSignInAttemptsForBridgeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListSignInAttemptsForBridgeRequest(c.Server, params)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// ListWaiting Managed people with something pending, by pages, searched and counted
-//
-// In the order of `/v1/directory/attention`. For the status page of the bridge; of an account without this
-// operation it shows that list.
-//
-// Corresponds with GET /v1/directory/waiting (the `ListWaiting` operationId).
-func (c *Client) ListWaiting(ctx context.Context, params *ListWaitingParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListWaitingRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4665,72 +4283,6 @@ func NewListAttentionRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
-// NewListBridgesForBridgeRequest constructs an http.Request for the ListBridgesForBridge method
-func NewListBridgesForBridgeRequest(server string, params *ListBridgesForBridgeParams) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/v1/directory/bridges")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	if params != nil {
-		// queryValues collects non-styled parameters (passthrough, JSON)
-		// that are safe to round-trip through url.Values.Encode().
-		queryValues := queryURL.Query()
-		// rawQueryFragments collects pre-encoded query fragments from
-		// styled parameters, preserving literal commas as delimiters
-		// per the OpenAPI spec (e.g. "color=blue,black,brown").
-		var rawQueryFragments []string
-
-		if params.Cursor != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if params.Limit != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if encoded := queryValues.Encode(); encoded != "" {
-			rawQueryFragments = append(rawQueryFragments, encoded)
-		}
-		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
-	}
-
-	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-
-	return req, nil
-}
-
 // NewCreateProvisionedGroupRequest calls the generic CreateProvisionedGroup builder with application/json body
 func NewCreateProvisionedGroupRequest(server string, params *CreateProvisionedGroupParams, body CreateProvisionedGroupJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -5131,46 +4683,6 @@ func NewDecideHoldsForBridgeRequestWithBody(server string, contentType string, b
 	return req, nil
 }
 
-// NewLookUpMembersRequest calls the generic LookUpMembers builder with application/json body
-func NewLookUpMembersRequest(server string, body LookUpMembersJSONRequestBody) (*http.Request, error) {
-	var bodyReader io.Reader
-	buf, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	bodyReader = bytes.NewReader(buf)
-	return NewLookUpMembersRequestWithBody(server, "application/json", bodyReader)
-}
-
-// NewLookUpMembersRequestWithBody constructs an http.Request for the LookUpMembers method, with any body, and a specified content type
-func NewLookUpMembersRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/v1/directory/members/lookup")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
-	if err != nil {
-		return nil, err
-	}
-
-	req.Header.Add("Content-Type", contentType)
-
-	return req, nil
-}
-
 // NewCreatePersonRequest calls the generic CreatePerson builder with application/json body
 func NewCreatePersonRequest(server string, params *CreatePersonParams, body CreatePersonJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -5438,162 +4950,6 @@ func NewConfirmPersonRequest(server string, id Id) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-
-	return req, nil
-}
-
-// NewListSignInAttemptsForBridgeRequest constructs an http.Request for the ListSignInAttemptsForBridge method
-func NewListSignInAttemptsForBridgeRequest(server string, params *ListSignInAttemptsForBridgeParams) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/v1/directory/sign-in-attempts")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	if params != nil {
-		// queryValues collects non-styled parameters (passthrough, JSON)
-		// that are safe to round-trip through url.Values.Encode().
-		queryValues := queryURL.Query()
-		// rawQueryFragments collects pre-encoded query fragments from
-		// styled parameters, preserving literal commas as delimiters
-		// per the OpenAPI spec (e.g. "color=blue,black,brown").
-		var rawQueryFragments []string
-
-		if params.Cursor != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if params.Limit != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if encoded := queryValues.Encode(); encoded != "" {
-			rawQueryFragments = append(rawQueryFragments, encoded)
-		}
-		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
-	}
-
-	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-
-	return req, nil
-}
-
-// NewListWaitingRequest constructs an http.Request for the ListWaiting method
-func NewListWaitingRequest(server string, params *ListWaitingParams) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/v1/directory/waiting")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	if params != nil {
-		// queryValues collects non-styled parameters (passthrough, JSON)
-		// that are safe to round-trip through url.Values.Encode().
-		queryValues := queryURL.Query()
-		// rawQueryFragments collects pre-encoded query fragments from
-		// styled parameters, preserving literal commas as delimiters
-		// per the OpenAPI spec (e.g. "color=blue,black,brown").
-		var rawQueryFragments []string
-
-		if params.Cursor != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if params.Limit != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if params.Kind != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if params.Search != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if encoded := queryValues.Encode(); encoded != "" {
-			rawQueryFragments = append(rawQueryFragments, encoded)
-		}
-		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
-	}
-
-	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -7669,9 +7025,6 @@ type ServerInterface interface {
 	// ListAttention Managed people with something pending
 	// (GET /v1/directory/attention)
 	ListAttention(w http.ResponseWriter, r *http.Request)
-	// ListBridgesForBridge All bridges that signed in or tried to, newest contact first
-	// (GET /v1/directory/bridges)
-	ListBridgesForBridge(w http.ResponseWriter, r *http.Request, params ListBridgesForBridgeParams)
 	// CreateProvisionedGroup Provision a group, adopting an unmanaged one of the same name
 	// (POST /v1/directory/groups)
 	CreateProvisionedGroup(w http.ResponseWriter, r *http.Request, params CreateProvisionedGroupParams)
@@ -7693,9 +7046,6 @@ type ServerInterface interface {
 	// DecideHoldsForBridge Approve or cancel holds
 	// (POST /v1/directory/holds/decisions)
 	DecideHoldsForBridge(w http.ResponseWriter, r *http.Request)
-	// LookUpMembers What the account has under some names, managed or not
-	// (POST /v1/directory/members/lookup)
-	LookUpMembers(w http.ResponseWriter, r *http.Request)
 	// CreatePerson Provision a person, adopting an unmanaged member where one fits
 	// (POST /v1/directory/people)
 	CreatePerson(w http.ResponseWriter, r *http.Request, params CreatePersonParams)
@@ -7714,12 +7064,6 @@ type ServerInterface interface {
 	// ConfirmPerson Confirm a member that accepted the invitation (`pending` becomes `active`); no effect if repeated
 	// (POST /v1/directory/people/{id}/confirm)
 	ConfirmPerson(w http.ResponseWriter, r *http.Request, id Id)
-	// ListSignInAttemptsForBridge Attempts of the last 60 days, newest first, merged per session, address, rule and hour
-	// (GET /v1/directory/sign-in-attempts)
-	ListSignInAttemptsForBridge(w http.ResponseWriter, r *http.Request, params ListSignInAttemptsForBridgeParams)
-	// ListWaiting Managed people with something pending, by pages, searched and counted
-	// (GET /v1/directory/waiting)
-	ListWaiting(w http.ResponseWriter, r *http.Request, params ListWaitingParams)
 	// GetFirewall The whole policy, rules in the order of evaluation
 	// (GET /v1/firewall)
 	GetFirewall(w http.ResponseWriter, r *http.Request)
@@ -7981,52 +7325,6 @@ func (siw *ServerInterfaceWrapper) ListAttention(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListAttention(w, r)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
-// ListBridgesForBridge operation middleware
-func (siw *ServerInterfaceWrapper) ListBridgesForBridge(w http.ResponseWriter, r *http.Request) {
-
-	var err error
-	_ = err
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListBridgesForBridgeParams
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
-		}
-		return
-	}
-
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
-		}
-		return
-	}
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListBridgesForBridge(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -8306,20 +7604,6 @@ func (siw *ServerInterfaceWrapper) DecideHoldsForBridge(w http.ResponseWriter, r
 	handler.ServeHTTP(w, r)
 }
 
-// LookUpMembers operation middleware
-func (siw *ServerInterfaceWrapper) LookUpMembers(w http.ResponseWriter, r *http.Request) {
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.LookUpMembers(w, r)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
 // CreatePerson operation middleware
 func (siw *ServerInterfaceWrapper) CreatePerson(w http.ResponseWriter, r *http.Request) {
 
@@ -8518,124 +7802,6 @@ func (siw *ServerInterfaceWrapper) ConfirmPerson(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ConfirmPerson(w, r, id)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
-// ListSignInAttemptsForBridge operation middleware
-func (siw *ServerInterfaceWrapper) ListSignInAttemptsForBridge(w http.ResponseWriter, r *http.Request) {
-
-	var err error
-	_ = err
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListSignInAttemptsForBridgeParams
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
-		}
-		return
-	}
-
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
-		}
-		return
-	}
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListSignInAttemptsForBridge(w, r, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
-// ListWaiting operation middleware
-func (siw *ServerInterfaceWrapper) ListWaiting(w http.ResponseWriter, r *http.Request) {
-
-	var err error
-	_ = err
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListWaitingParams
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
-		}
-		return
-	}
-
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
-		}
-		return
-	}
-
-	// ------------- Optional query parameter "kind" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", r.URL.Query(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "kind"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
-		}
-		return
-	}
-
-	// ------------- Optional query parameter "search" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", r.URL.Query(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "search"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "search", Err: err})
-		}
-		return
-	}
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListWaiting(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -10231,7 +9397,6 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/auth/start", wrapper.StartSignIn)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/bridges", wrapper.ListBridges)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/attention", wrapper.ListAttention)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/bridges", wrapper.ListBridgesForBridge)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/groups", wrapper.CreateProvisionedGroup)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/directory/groups/{id}", wrapper.DeleteGroup)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/groups/{id}", wrapper.GetGroup)
@@ -10239,15 +9404,12 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/groups/search", wrapper.SearchGroups)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/holds", wrapper.ListHoldsForBridge)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/holds/decisions", wrapper.DecideHoldsForBridge)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/members/lookup", wrapper.LookUpMembers)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/people", wrapper.CreatePerson)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.DeletePerson)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.GetPerson)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.ReplacePerson)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/people/{id}/confirm", wrapper.ConfirmPerson)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/people/search", wrapper.SearchPeople)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/sign-in-attempts", wrapper.ListSignInAttemptsForBridge)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/waiting", wrapper.ListWaiting)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/firewall", wrapper.GetFirewall)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v1/firewall", wrapper.UpdateFirewall)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/firewall/evaluate", wrapper.EvaluateFirewall)
@@ -10539,45 +9701,6 @@ type ListAttentiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAttentiondefaultApplicationProblemPlusJSONResponse) VisitListAttentionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListBridgesForBridgeRequestObject struct {
-	Params ListBridgesForBridgeParams
-}
-
-type ListBridgesForBridgeResponseObject interface {
-	VisitListBridgesForBridgeResponse(w http.ResponseWriter) error
-}
-
-type ListBridgesForBridge200JSONResponse BridgePage
-
-func (response ListBridgesForBridge200JSONResponse) VisitListBridgesForBridgeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListBridgesForBridgedefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response ListBridgesForBridgedefaultApplicationProblemPlusJSONResponse) VisitListBridgesForBridgeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10891,45 +10014,6 @@ func (response DecideHoldsForBridgedefaultApplicationProblemPlusJSONResponse) Vi
 	return err
 }
 
-type LookUpMembersRequestObject struct {
-	Body *LookUpMembersJSONRequestBody
-}
-
-type LookUpMembersResponseObject interface {
-	VisitLookUpMembersResponse(w http.ResponseWriter) error
-}
-
-type LookUpMembers200JSONResponse MembersFound
-
-func (response LookUpMembers200JSONResponse) VisitLookUpMembersResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type LookUpMembersdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response LookUpMembersdefaultApplicationProblemPlusJSONResponse) VisitLookUpMembersResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type CreatePersonRequestObject struct {
 	Params CreatePersonParams
 	Body   *CreatePersonJSONRequestBody
@@ -11175,84 +10259,6 @@ type ConfirmPersondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ConfirmPersondefaultApplicationProblemPlusJSONResponse) VisitConfirmPersonResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListSignInAttemptsForBridgeRequestObject struct {
-	Params ListSignInAttemptsForBridgeParams
-}
-
-type ListSignInAttemptsForBridgeResponseObject interface {
-	VisitListSignInAttemptsForBridgeResponse(w http.ResponseWriter) error
-}
-
-type ListSignInAttemptsForBridge200JSONResponse SignInAttemptPage
-
-func (response ListSignInAttemptsForBridge200JSONResponse) VisitListSignInAttemptsForBridgeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListSignInAttemptsForBridgedefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response ListSignInAttemptsForBridgedefaultApplicationProblemPlusJSONResponse) VisitListSignInAttemptsForBridgeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWaitingRequestObject struct {
-	Params ListWaitingParams
-}
-
-type ListWaitingResponseObject interface {
-	VisitListWaitingResponse(w http.ResponseWriter) error
-}
-
-type ListWaiting200JSONResponse WaitingPage
-
-func (response ListWaiting200JSONResponse) VisitListWaitingResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWaitingdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response ListWaitingdefaultApplicationProblemPlusJSONResponse) VisitListWaitingResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12885,9 +11891,6 @@ type StrictServerInterface interface {
 	// ListAttention Managed people with something pending
 	// (GET /v1/directory/attention)
 	ListAttention(ctx context.Context, request ListAttentionRequestObject) (ListAttentionResponseObject, error)
-	// ListBridgesForBridge All bridges that signed in or tried to, newest contact first
-	// (GET /v1/directory/bridges)
-	ListBridgesForBridge(ctx context.Context, request ListBridgesForBridgeRequestObject) (ListBridgesForBridgeResponseObject, error)
 	// CreateProvisionedGroup Provision a group, adopting an unmanaged one of the same name
 	// (POST /v1/directory/groups)
 	CreateProvisionedGroup(ctx context.Context, request CreateProvisionedGroupRequestObject) (CreateProvisionedGroupResponseObject, error)
@@ -12909,9 +11912,6 @@ type StrictServerInterface interface {
 	// DecideHoldsForBridge Approve or cancel holds
 	// (POST /v1/directory/holds/decisions)
 	DecideHoldsForBridge(ctx context.Context, request DecideHoldsForBridgeRequestObject) (DecideHoldsForBridgeResponseObject, error)
-	// LookUpMembers What the account has under some names, managed or not
-	// (POST /v1/directory/members/lookup)
-	LookUpMembers(ctx context.Context, request LookUpMembersRequestObject) (LookUpMembersResponseObject, error)
 	// CreatePerson Provision a person, adopting an unmanaged member where one fits
 	// (POST /v1/directory/people)
 	CreatePerson(ctx context.Context, request CreatePersonRequestObject) (CreatePersonResponseObject, error)
@@ -12930,12 +11930,6 @@ type StrictServerInterface interface {
 	// ConfirmPerson Confirm a member that accepted the invitation (`pending` becomes `active`); no effect if repeated
 	// (POST /v1/directory/people/{id}/confirm)
 	ConfirmPerson(ctx context.Context, request ConfirmPersonRequestObject) (ConfirmPersonResponseObject, error)
-	// ListSignInAttemptsForBridge Attempts of the last 60 days, newest first, merged per session, address, rule and hour
-	// (GET /v1/directory/sign-in-attempts)
-	ListSignInAttemptsForBridge(ctx context.Context, request ListSignInAttemptsForBridgeRequestObject) (ListSignInAttemptsForBridgeResponseObject, error)
-	// ListWaiting Managed people with something pending, by pages, searched and counted
-	// (GET /v1/directory/waiting)
-	ListWaiting(ctx context.Context, request ListWaitingRequestObject) (ListWaitingResponseObject, error)
 	// GetFirewall The whole policy, rules in the order of evaluation
 	// (GET /v1/firewall)
 	GetFirewall(ctx context.Context, request GetFirewallRequestObject) (GetFirewallResponseObject, error)
@@ -13250,32 +12244,6 @@ func (sh *strictHandler) ListAttention(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ListBridgesForBridge operation middleware
-func (sh *strictHandler) ListBridgesForBridge(w http.ResponseWriter, r *http.Request, params ListBridgesForBridgeParams) {
-	var request ListBridgesForBridgeRequestObject
-
-	request.Params = params
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ListBridgesForBridge(ctx, request.(ListBridgesForBridgeRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListBridgesForBridge")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ListBridgesForBridgeResponseObject); ok {
-		if err := validResponse.VisitListBridgesForBridgeResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
 // CreateProvisionedGroup operation middleware
 func (sh *strictHandler) CreateProvisionedGroup(w http.ResponseWriter, r *http.Request, params CreateProvisionedGroupParams) {
 	var request CreateProvisionedGroupRequestObject
@@ -13485,37 +12453,6 @@ func (sh *strictHandler) DecideHoldsForBridge(w http.ResponseWriter, r *http.Req
 	}
 }
 
-// LookUpMembers operation middleware
-func (sh *strictHandler) LookUpMembers(w http.ResponseWriter, r *http.Request) {
-	var request LookUpMembersRequestObject
-
-	var body LookUpMembersJSONRequestBody
-	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
-		return
-	}
-	request.Body = &body
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.LookUpMembers(ctx, request.(LookUpMembersRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "LookUpMembers")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(LookUpMembersResponseObject); ok {
-		if err := validResponse.VisitLookUpMembersResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
 // CreatePerson operation middleware
 func (sh *strictHandler) CreatePerson(w http.ResponseWriter, r *http.Request, params CreatePersonParams) {
 	var request CreatePersonRequestObject
@@ -13686,58 +12623,6 @@ func (sh *strictHandler) ConfirmPerson(w http.ResponseWriter, r *http.Request, i
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ConfirmPersonResponseObject); ok {
 		if err := validResponse.VisitConfirmPersonResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// ListSignInAttemptsForBridge operation middleware
-func (sh *strictHandler) ListSignInAttemptsForBridge(w http.ResponseWriter, r *http.Request, params ListSignInAttemptsForBridgeParams) {
-	var request ListSignInAttemptsForBridgeRequestObject
-
-	request.Params = params
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ListSignInAttemptsForBridge(ctx, request.(ListSignInAttemptsForBridgeRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListSignInAttemptsForBridge")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ListSignInAttemptsForBridgeResponseObject); ok {
-		if err := validResponse.VisitListSignInAttemptsForBridgeResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// ListWaiting operation middleware
-func (sh *strictHandler) ListWaiting(w http.ResponseWriter, r *http.Request, params ListWaitingParams) {
-	var request ListWaitingRequestObject
-
-	request.Params = params
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ListWaiting(ctx, request.(ListWaitingRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListWaiting")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ListWaitingResponseObject); ok {
-		if err := validResponse.VisitListWaitingResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

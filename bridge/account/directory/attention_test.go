@@ -51,3 +51,23 @@ func TestOpenInvitationsHideNobodyWhoNeedsSomething(t *testing.T) {
 		t.Errorf("%d are listed, want two in need and 1000 open invitations", len(got))
 	}
 }
+
+// The operator of a bridge sees whose invitation could not be sent, until it is queued again.
+func TestAnInvitationThatCouldNotBeSentIsShown(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	d.create("ann@example.com")
+	d.create("bob@example.com")
+	d.fail("ann@example.com")
+	wantWaiting := func(want ...string) {
+		t.Helper()
+		if got := d.waiting(); !slices.Equal(got, want) {
+			t.Errorf("they wait %q, want %q", got, want)
+		}
+	}
+	wantWaiting("ann@example.com invitation_unsent", "bob@example.com invitation_open")
+	if _, err := d.ResendMail(t.Context(), "ann@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	wantWaiting("ann@example.com invitation_open", "bob@example.com invitation_open")
+}

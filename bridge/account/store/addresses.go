@@ -75,6 +75,7 @@ const (
 	AddressTaken        = "address_taken"
 	SignupDomainMissing = "signup_domain_missing"
 	AddressUnconfirmed  = "address_unconfirmed"
+	InvitationUnsent    = "invitation_unsent"
 	InvitationOpen      = "invitation_open"
 	ConfirmationDue     = "confirmation_due"
 )
@@ -96,11 +97,24 @@ var waits = []wait{
 		managedMembers + `WHERE m.state = 'not_invited' AND p.wanted_address = ''`,
 	},
 	{AddressTaken, `p.wanted_address`, `''`, `p.wanted_since`, managedMembers + `WHERE p.wanted_blocked`},
+	{
+		InvitationUnsent, `m.address`, `''`, `m.state_since`,
+		managedMembers + `WHERE m.id IN (` + unsentInvitations + `)`,
+	},
 	{AddressUnconfirmed, `c.address`, `''`, `c.since`, movingMembers + `WHERE c.token_hash IS NOT NULL` + isMoving},
-	{InvitationOpen, `m.address`, `''`, `m.state_since`, managedMembers + `WHERE m.state = 'invited'`},
+	{
+		InvitationOpen, `m.address`, `''`, `m.state_since`,
+		managedMembers + `WHERE m.state = 'invited' AND m.id NOT IN (` + unsentInvitations + `)`,
+	},
 }
 
 type wait struct{ kind, address, domain, since, from string }
+
+// unsentInvitations selects the members whose invitation was refused by the mail server, or not sent in time, and
+// was not queued again since.
+const unsentInvitations = `SELECT i.id FROM outbox f JOIN members i ON i.invitation_hash = f.link_hash
+	WHERE f.state = 'failed' AND i.state = 'invited' AND NOT EXISTS (SELECT 1 FROM outbox later
+		WHERE later.link_hash = f.link_hash AND later.state IN ('waiting', 'sent'))`
 
 const (
 	managedMembers = ` FROM members m JOIN people p ON p.member_id = m.id `

@@ -70,6 +70,7 @@ var waitingKinds = []waitingKind{
 	{bridge.SignupDomainMissing, "new address, domain not allowed"},
 	{bridge.AddressMissing, "no e-mail address to invite"},
 	{bridge.AddressTaken, "address is another person's"},
+	{bridge.InvitationUnsent, "invitation could not be sent"},
 	{bridge.AddressUnconfirmed, "new address, to be confirmed by the person"},
 	{bridge.InvitationOpen, "invited, not yet accepted"},
 }
@@ -209,7 +210,12 @@ type waitingPerson struct{ bridge.Attention }
 func (p waitingPerson) NeedsOperator() bool { return needsOperator(p.Kind) }
 
 func needsOperator(kind bridge.AttentionKind) bool {
-	return kind == bridge.SignupDomainMissing || kind == bridge.AddressMissing || kind == bridge.AddressTaken
+	switch kind {
+	case bridge.SignupDomainMissing, bridge.AddressMissing, bridge.AddressTaken, bridge.InvitationUnsent:
+		return true
+	default:
+		return false
+	}
 }
 
 // For says what a person waits for.
@@ -225,6 +231,8 @@ func describeKind(a bridge.Attention) string {
 		return "address change to " + a.Address + " waits for the domain " + a.Domain + " to be allowed"
 	case bridge.AddressUnconfirmed:
 		return "has not yet confirmed the new address " + a.Address
+	case bridge.InvitationUnsent:
+		return "was invited, and the mail to " + a.Address + " could not be sent"
 	case bridge.InvitationOpen:
 		return "was invited and has not yet accepted"
 	case bridge.ConfirmationDue:
