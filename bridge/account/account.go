@@ -94,7 +94,8 @@ func Create(
 	return a, nil
 }
 
-// Load returns the account in the database, or ErrNone.
+// Load returns the account in the database, or ErrNone. Its PublicURL is that of the service that was started last:
+// commands beside it write mails, too.
 func Load(ctx context.Context, s *store.Store) (*Account, error) {
 	a := &Account{Store: s, Now: time.Now, Uptime: uptime(), Random: rand.Reader}
 	err := s.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -102,7 +103,12 @@ func Load(ctx context.Context, s *store.Store) (*Account, error) {
 		if err == nil && !found {
 			return ErrNone
 		}
+		if err != nil {
+			return err
+		}
 		a.ID, a.Name, a.CreatedAt = row.ID, row.Name, row.CreatedAt
+		server, err := tx.MailServer(ctx)
+		a.PublicURL = server.PublicURL
 		return err
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"crypto/rand"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,4 +28,21 @@ func newAccount(tb testing.TB) *account.Account {
 		tb.Fatal(err)
 	}
 	return a
+}
+
+// A command beside the service writes mails, too: cancelling a hold sends a confirmation.
+func TestACommandKnowsWhereLinksLead(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	a.PublicURL = "https://account.example.com"
+	if err := a.SetMailServer(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	command, err := account.Load(t.Context(), a.Store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if link, _ := command.NewLink("confirm"); !strings.HasPrefix(link, "https://account.example.com/confirm/") {
+		t.Errorf("the link is %s", link)
+	}
 }

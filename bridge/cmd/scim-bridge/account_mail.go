@@ -214,8 +214,8 @@ func (c *mailResendCommand) Run(ctx context.Context, console *console) error {
 		if err != nil {
 			return err
 		}
-		if a.PublicURL = strings.TrimRight(c.PublicURL, "/"); a.PublicURL == "" {
-			a.PublicURL = server.PublicURL
+		if c.PublicURL != "" {
+			a.PublicURL = strings.TrimRight(c.PublicURL, "/")
 		}
 		if a.PublicURL == "" {
 			return errors.New("the URL of the account, which a link begins with, is not known before account serve " +
