@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -74,9 +75,21 @@ func (a *Account) HastenMails(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
+// AtPublicURL returns a mail with its link at the PublicURL: it may have been queued before the service had that one.
+func (a *Account) AtPublicURL(m Mail) Mail {
+	if m.Link == "" || a.PublicURL == "" {
+		return m
+	}
+	page := strings.LastIndexByte(m.Link[:strings.LastIndexByte(m.Link, '/')], '/') // before .../join/TOKEN
+	link := a.PublicURL + m.Link[page:]
+	m.Body, m.Link = strings.Replace(m.Body, m.Link, link, 1), link
+	return m
+}
+
 // QueueMail adds a mail to the outbox, so that it is sent if and only if the
 // transaction is committed. It returns the mail as it was queued.
 func (a *Account) QueueMail(ctx context.Context, tx *store.Tx, m Mail) (Mail, error) {
+	m = a.AtPublicURL(m)
 	now := a.Time()
 	m = Mail{
 		ID: a.NewID(), CreatedAt: now, Kind: m.Kind, Recipient: m.Recipient, Subject: m.Subject, Body: m.Body,

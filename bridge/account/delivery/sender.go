@@ -149,8 +149,9 @@ func (s *Sender) claim(ctx context.Context) (m store.Mail, found bool, err error
 			case !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt):
 				err = tx.FailMail(ctx, m, expired(m))
 			default:
+				m = s.account.AtPublicURL(m)
 				m.LeasedUntil, m.Attempts = now.Add(lease), m.Attempts+1
-				return tx.LeaseMail(ctx, m.ID, m.LeasedUntil)
+				return tx.LeaseMail(ctx, m)
 			}
 			if found = false; err != nil {
 				return err

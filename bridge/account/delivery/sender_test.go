@@ -168,6 +168,53 @@ func TestMailsAreSentOnceInTheirOrder(t *testing.T) {
 	}
 }
 
+// What waited while the account had another URL, or none, is sent with links that lead to the account.
+func TestLinksLeadToTheURLThatTheAccountHasNow(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ name, before, now string }{
+		{"it had no URL of its own", "http://127.0.0.1:8600", "https://account.example.com"},
+		{"none was known", "", "https://account.example.com"},
+		{"it has moved below a path", "https://account.example.com", "https://example.com/join/account"},
+		{"it has moved from a path", "https://example.com/join/account", "https://account.example.com"},
+		{"it has the same", "https://account.example.com", "https://account.example.com"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.PublicURL = row.before
+			f.create("ann@example.com", "bob@example.com")
+			f.PublicURL = row.now
+			if _, err := f.ResendMail(t.Context(), "bob@example.com"); err != nil {
+				t.Fatal(err)
+			}
+			queued := f.mail("bob@example.com")
+			f.sendDue()
+			for _, m := range []account.Mail{f.mail("ann@example.com"), f.mail("bob@example.com"), queued} {
+				link := row.now + "/join/" + m.Link[strings.LastIndexByte(m.Link, '/')+1:]
+				if m.Link != link || !strings.Contains(m.Body, "\n\n"+link+"\n\n") || strings.Count(m.Body, "/join/") !=
+					strings.Count(link, "/join/") {
+					t.Errorf("%s has %q in\n%s", m.Recipient, m.Link, m.Body)
+				}
+			}
+			mails := f.server.Mails()
+			if len(mails) != 2 {
+				t.Fatalf("the server got %d mails", len(mails))
+			}
+			for _, m := range mails {
+				text := strings.ReplaceAll(strings.ReplaceAll(m.Data, "=\r\n", ""), "=3D", "=")
+				if !strings.Contains(text, "\r\n\r\n"+row.now+"/join/") ||
+					!strings.Contains(text, `href="`+row.now+`/join/`) {
+					t.Errorf("it is\n%s", text)
+				}
+			}
+			_, token, _ := strings.Cut(f.mail("ann@example.com").Link, row.now+"/join/")
+			if _, err := f.AcceptInvitation(t.Context(), token); err != nil {
+				t.Errorf("the link does not work: %v", err)
+			}
+		})
+	}
+}
+
 // An answer of 4xx is about one mail. It is sent later, with the same id.
 func TestAMailThatIsPutOff(t *testing.T) {
 	t.Parallel()

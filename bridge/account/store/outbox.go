@@ -119,10 +119,10 @@ func (tx *Tx) DueMail(ctx context.Context, now time.Time) (m Mail, known, found 
 	return m, known, true, tx.QueryRow(ctx, `SELECT `+linkIsKnown+` FROM outbox WHERE id = ?`, m.ID).Scan(&known)
 }
 
-// LeaseMail gives a mail to the caller until a time, and counts the attempt.
-func (tx *Tx) LeaseMail(ctx context.Context, id string, until time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET attempts = attempts + 1, leased_until = ? WHERE id = ?`,
-		Micros(until), id)
+// LeaseMail gives a mail to the caller until m.LeasedUntil, and notes the attempt and the link that it is sent with.
+func (tx *Tx) LeaseMail(ctx context.Context, m Mail) error {
+	_, err := tx.Exec(ctx, `UPDATE outbox SET body = ?, link = ?, attempts = ?, leased_until = ? WHERE id = ?`,
+		m.Body, m.Link, m.Attempts, Micros(m.LeasedUntil), m.ID)
 	return err
 }
 
