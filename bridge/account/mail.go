@@ -77,10 +77,10 @@ func (a *Account) HastenMails(ctx context.Context) (n int64, err error) {
 
 // AtPublicURL returns a mail with its link at the PublicURL: it may have been queued before the service had that one.
 func (a *Account) AtPublicURL(m Mail) Mail {
-	if m.Link == "" || a.PublicURL == "" {
+	page := strings.LastIndexByte(m.Link[:max(0, strings.LastIndexByte(m.Link, '/'))], '/') // before .../join/TOKEN
+	if page < 0 || a.PublicURL == "" {
 		return m
 	}
-	page := strings.LastIndexByte(m.Link[:strings.LastIndexByte(m.Link, '/')], '/') // before .../join/TOKEN
 	link := a.PublicURL + m.Link[page:]
 	m.Body, m.Link = strings.Replace(m.Body, m.Link, link, 1), link
 	return m

@@ -27,6 +27,10 @@ const (
 	giveUpAfter = 3 * 24 * time.Hour
 	// mostCopies is how often a mail is sent to a server that does not answer: it may deliver each of them.
 	mostCopies = 5
+	// mostInRow mails that the server does not take, one after the other, are its fault and not theirs: it takes none.
+	mostInRow = 3
+	// mostAddressesInRow is mostInRow for addresses that do not exist, of which there may be some.
+	mostAddressesInRow = 10
 )
 
 // after returns the pause after failures for that long: from 80 to 120 percent of it by a random number below 1, so
@@ -52,17 +56,12 @@ func failureOf(err error) *smtp.Error {
 func (s *Sender) settle(failure *smtp.Error) {
 	switch {
 	case failure == nil:
-		s.broken = 0
 		if s.sent >= mailsPerSession {
 			s.hangUp()
 		}
-	case failure.Scope == smtp.AllMails:
-		s.drop()
-	case failure.Scope == smtp.Connection:
-		s.broken++
+	case failure.Scope == smtp.AllMails, failure.Scope == smtp.Connection:
 		s.drop()
 	default:
-		s.broken = 0
 		if s.session != nil && (s.sent >= mailsPerSession || s.session.Reset() != nil) {
 			s.drop()
 		}
@@ -72,40 +71,78 @@ func (s *Sender) settle(failure *smtp.Error) {
 // record notes what came of an attempt: nil if the server took the mail.
 func (s *Sender) record(ctx context.Context, tx *store.Tx, m store.Mail, failure *smtp.Error) error {
 	now := s.account.Time()
-	if failure == nil {
-		return errors.Join(tx.MailWasSent(ctx, m.ID, now), s.serverWorks(ctx, tx))
-	}
-	switch failure.Scope {
-	case smtp.AllMails:
+	switch {
+	case failure == nil:
+		return errors.Join(tx.MailWasSent(ctx, m.ID, now), tx.ForgetBlame(ctx), s.serverWorks(ctx, tx))
+	case failure.Scope == smtp.AllMails && !failure.MaybeMail:
 		// The mail is not to blame: it stays due, and the server's pause holds for it.
 		return errors.Join(tx.DeferMail(ctx, m, m.NextAttempt, failure.Error()),
 			s.serverFails(ctx, tx, failure, now))
-	case smtp.Connection:
-		err := s.tryLater(ctx, tx, m, failure, now)
-		if s.broken >= mostBroken {
-			err = errors.Join(err, s.serverFails(ctx, tx, failure, now))
-		}
-		return err
-	case smtp.Later:
-		return errors.Join(s.tryLater(ctx, tx, m, failure, now), s.serverWorks(ctx, tx))
-	default:
-		s.logger.Warn("a mail was refused, and is not sent", "mail", m.ID, "kind", m.Kind, "error", failure)
-		return errors.Join(tx.FailMail(ctx, m, failure.Error()), s.serverWorks(ctx, tx))
 	}
+	if failure.NotAsked {
+		return s.refused(m, failure, tx.FailMail(ctx, m, failure.Error()))
+	}
+	inRow, err := tx.BlameMail(ctx, m.ID)
+	if err != nil {
+		return err
+	}
+	serverFault := inRow >= mostRefused(failure)
+	if failure.Scope == smtp.Never && !serverFault {
+		err = s.refused(m, failure, tx.RefuseMail(ctx, m, failure.Error()))
+	} else {
+		err = s.tryLater(ctx, tx, m, failure, serverFault, now)
+	}
+	switch {
+	case serverFault:
+		return errors.Join(err, tx.RetryRefused(ctx, now), s.serverFails(ctx, tx, takesNothing(failure), now))
+	case failure.Scope == smtp.AllMails, failure.Scope == smtp.Connection, inRow >= mostInRow:
+		return err // it is not known yet whether the server works
+	}
+	return errors.Join(err, s.serverWorks(ctx, tx))
 }
 
-// tryLater puts a mail off, or gives it up.
-func (s *Sender) tryLater(ctx context.Context, tx *store.Tx, m store.Mail, failure *smtp.Error,
+// refused logs that a mail was refused, and returns err.
+func (s *Sender) refused(m store.Mail, failure *smtp.Error, err error) error {
+	s.logger.Warn("a mail was refused, and is not sent", "mail", m.ID, "kind", m.Kind, "error", failure)
+	return err
+}
+
+// mostRefused is from how many mails on, none of which was taken, it is the server's fault and not theirs.
+func mostRefused(failure *smtp.Error) int {
+	if failure.Address {
+		return mostAddressesInRow
+	}
+	return mostInRow
+}
+
+// takesNothing returns the error of a server that takes no mail, whoever it is for.
+func takesNothing(failure *smtp.Error) error {
+	if failure.Remedy != "" {
+		return failure
+	}
+	return fmt.Errorf("the mail server takes none of several mails: %w: check the user of --smtp-url, --mail-from, and "+
+		"how many mails the server lets them send", failure)
+}
+
+// tryLater puts a mail off, or gives it up: not while the server takes no other either.
+func (s *Sender) tryLater(ctx context.Context, tx *store.Tx, m store.Mail, failure *smtp.Error, serverFault bool,
 	now time.Time,
 ) error {
 	if m.FirstFailure.IsZero() {
 		m.FirstFailure = now
 	}
+	tooLong := now.Sub(m.FirstFailure) >= giveUpAfter && !serverFault
+	if tooLong && failure.Scope == smtp.AllMails {
+		var err error
+		if tooLong, err = tx.TookMailSince(ctx, m.FirstFailure); err != nil {
+			return err
+		}
+	}
 	givenUp := ""
 	switch {
 	case failure.Uncertain && m.Attempts >= mostCopies:
 		givenUp = fmt.Sprintf("given up after %d attempts, since the server may have taken it each time", m.Attempts)
-	case now.Sub(m.FirstFailure) >= giveUpAfter:
+	case tooLong:
 		givenUp = fmt.Sprintf("given up after %d days", giveUpAfter/(24*time.Hour))
 	}
 	if givenUp != "" {

@@ -26,8 +26,6 @@ const (
 	mailsPerSession = 50
 	// claimLimit bounds the transaction that looks for the next mail.
 	claimLimit = 100
-	// mostBroken mails after one another on which the connection broke are the server's fault, and not the mails'.
-	mostBroken = 3
 )
 
 // A Sender sends the mails of an account's outbox. Several processes may do that for one account.
@@ -40,7 +38,6 @@ type Sender struct {
 	queued  chan struct{}
 	session *smtp.Session
 	sent    int // by the session
-	broken  int // connections, since a mail was answered
 }
 
 // New returns a sender of a's mails.
@@ -138,9 +135,11 @@ func (s *Sender) claim(ctx context.Context) (m store.Mail, found bool, err error
 		if err != nil || server.NextAttempt.After(now) {
 			return err
 		}
+		// A server that fails is asked in turn by a mail that was tried and by one that was not: either may be what it
+		// takes.
 		for range claimLimit {
 			var known bool
-			if m, known, found, err = tx.DueMail(ctx, now); err != nil || !found {
+			if m, known, found, err = tx.DueMail(ctx, now, server.Failures%2); err != nil || !found {
 				return err
 			}
 			switch {

@@ -36,12 +36,18 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	return newFixtureOf(t)
+}
+
+// newFixtureOf returns a fixture whose mail server offers extensions.
+func newFixtureOf(t *testing.T, offers ...string) *fixture {
+	t.Helper()
 	s, err := store.Open(t.Context(), storetest.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	f := &fixture{t: t, server: smtptest.New(t, nil)}
+	f := &fixture{t: t, server: smtptest.New(t, nil, offers...)}
 	start := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	f.Account, err = account.Create(t.Context(), s, "Example", func() time.Time {
 		return start.Add(time.Duration(f.ahead.Add(1000))) // no two things happen at once
@@ -165,6 +171,210 @@ func TestMailsAreSentOnceInTheirOrder(t *testing.T) {
 	}
 	if f.server.Sessions() != 1 {
 		t.Errorf("there were %d sessions", f.server.Sessions())
+	}
+}
+
+// people returns the addresses of n people.
+func people(n int) (addresses []string) {
+	for i := range n {
+		addresses = append(addresses, fmt.Sprintf("p%02d@example.com", i))
+	}
+	return addresses
+}
+
+// wantStates wants so many mails to wait, to be sent and to have failed.
+func (f *fixture) wantStates(waiting, sent, failed int64) {
+	f.t.Helper()
+	n, err := f.CountMails(f.t.Context())
+	got := []int64{n.ByState[store.MailWaiting], n.ByState[store.MailSent], n.ByState[store.MailFailed]}
+	if want := []int64{waiting, sent, failed}; err != nil || !slices.Equal(got, want) {
+		f.t.Errorf("waiting, sent and failed are %d, want %d; %v", got, want, err)
+	}
+}
+
+// A server that takes no mail has a wrong setting, or a limit: the mails wait until that is mended, and none is lost.
+func TestAServerThatTakesNoMail(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name    string
+		fail    smtptest.Answer
+		asked   int // mails until the pause
+		explain string
+	}{
+		{"it passes nothing on", smtptest.Always("RCPT", "554 5.7.1 Relay access denied"), 3, "the user of --smtp-url"},
+		{"it says so without a code of RFC 3463", smtptest.Always("RCPT", "550 relay not permitted"), 3,
+			"the user of --smtp-url"},
+		{"it passes nothing on for now", smtptest.Always("RCPT", "454 4.7.1 Relay access denied"), 3,
+			"the user of --smtp-url"},
+		{"the sender is another user's", smtptest.Always(".", "554 5.2.252 SendAsDenied"), 3, "--mail-from"},
+		{"it is set up for tests", smtptest.Always(".", "554 Message rejected: address not verified"), 3, "--mail-from"},
+		{"the day's mails are used up", smtptest.Always(".", "550 5.4.5 Daily user sending limit exceeded"), 3,
+			"how many mails"},
+		{"the mails come too fast", smtptest.Always("RCPT", "450 4.2.1 The rate is too high"), 3, "how many mails"},
+		{"the text is not wanted", smtptest.Always("DATA", "554 5.5.1 no"), 3, "the mail server takes none"},
+		{"no address exists", smtptest.Always("RCPT", "550 5.1.1 unknown"), 10, "the mail server takes none"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.create(people(30)...)
+			f.server.Fail(row.fail)
+			f.sendDue()
+			asked := 0
+			mails, err := f.Mails(t.Context())
+			for _, m := range mails {
+				asked += m.Attempts
+			}
+			server, err2 := f.MailServer(t.Context())
+			if err := errors.Join(err, err2); err != nil || asked != row.asked || server.Failures != 1 ||
+				!strings.Contains(server.LastError, row.explain) {
+				t.Errorf("%d were tried, want %d; %+v, %v", asked, row.asked, server, err)
+			}
+			f.wantStates(30, 0, 0)
+			for range 4 * 24 * 6 { // a long weekend
+				f.later(10 * time.Minute)
+				f.sendDue()
+			}
+			f.wantStates(30, 0, 0)
+			f.server.Fail(nil)
+			if _, err := f.HastenMails(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			f.sendDue()
+			f.wantStates(0, 30, 0)
+		})
+	}
+}
+
+// What a server did not take before it took another one is the mail's fault again, also for another process.
+func TestRefusalsThatAreNotInARow(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	refused := []string{"p00", "p01", "p03", "p04", "p06", "p07"}
+	f.server.Fail(func(_ int, command string) string {
+		for _, name := range refused {
+			if strings.HasPrefix(command, "RCPT TO:<"+name) {
+				return "550 not wanted"
+			}
+		}
+		return ""
+	})
+	for _, address := range people(9) {
+		f.create(address)
+		f.sender.hangUp()
+		f.sender = f.newSender()
+		f.sendDue()
+	}
+	f.wantStates(0, 3, 6)
+}
+
+// Three refused in a row, of which the first two had failed, wait; what is to blame itself fails when others are taken.
+func TestRefusalsInARowAmongMailsThatAreTaken(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create(people(3)...)
+	f.server.Fail(smtptest.Always("RCPT TO:<p", "550 not wanted"))
+	for range 2 {
+		f.sendDue()
+	}
+	f.wantStates(3, 0, 0)
+	f.later(time.Minute)
+	f.create("ann@example.com", "bob@example.com")
+	for range 4 * 60 {
+		f.later(2 * time.Minute)
+		f.sendDue()
+		f.create(fmt.Sprintf("x%d@example.com", f.Time().UnixNano()))
+	}
+	f.wantMail("ann@example.com", store.MailSent, 1, "")
+	n, err := f.CountMails(t.Context())
+	if err != nil || n.ByState[store.MailFailed] != 3 {
+		t.Errorf("%v, %v", n.ByState, err)
+	}
+}
+
+// Addresses that the server is not asked about say nothing of it.
+func TestAddressesThatTheServerCannotTake(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("änn@example.com", "bøb@example.com", "çid@example.com", "dän@example.com")
+	f.sendDue()
+	f.wantStates(0, 0, 4)
+	if s, err := f.MailServer(t.Context()); err != nil || s.Failures != 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// A server that puts off every mail that it does not know yet is not away, and takes them all.
+func TestAServerThatGreylistsEverybody(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create(people(60)...)
+	known := make(map[string]time.Time)
+	f.server.Fail(func(_ int, command string) string {
+		if !strings.HasPrefix(command, "RCPT") {
+			return ""
+		}
+		now := f.Time()
+		if first, tried := known[command]; tried && now.Sub(first) >= 30*time.Second {
+			return ""
+		}
+		known[command] = now
+		return "450 4.7.1 greylisted"
+	})
+	for range 60 {
+		f.later(20 * time.Second)
+		f.sendDue()
+	}
+	f.wantStates(0, 60, 0)
+}
+
+// No mail holds up the others, whatever the server says of it, and it ends.
+func TestOneMailDoesNotHoldUpTheOthers(t *testing.T) {
+	t.Parallel()
+	utf8 := func(_ int, command string) string {
+		if strings.HasPrefix(command, "MAIL") && strings.Contains(command, "SMTPUTF8") {
+			return "550 5.6.7 not here"
+		}
+		return ""
+	}
+	for _, row := range []struct {
+		name, address string
+		fail          smtptest.Answer
+	}{
+		{"it wants us to sign in for it", "ann@example.com", to("ann", "530 5.7.0 authentication is required")},
+		{"or says so in another way", "ann@example.com", to("ann", "538 5.7.11 encryption is required")},
+		{"it does not pass it on", "ann@example.com", to("ann", "554 5.7.1 relay access denied")},
+		{"it says that too many were sent", "ann@example.com", to("ann", "550 5.4.5 limit")},
+		{"it says that for now", "ann@example.com", to("ann", "452 4.4.5 limit")},
+		{"it does not take the sender then", "ann@example.com", to("ann", "550 5.1.8 bad sender")},
+		{"it does not take letters that it says it takes", "änn@example.com", utf8},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixtureOf(t, "SMTPUTF8")
+			f.create(row.address, "bob@example.com")
+			f.server.Fail(row.fail)
+			f.sendDue()
+			f.later(10 * time.Second)
+			f.sendDue()
+			f.wantMail("bob@example.com", store.MailSent, 1, "")
+			if s, err := f.MailServer(t.Context()); err != nil || s.Failures != 0 {
+				t.Errorf("it still fails: %+v, %v", s, err)
+			}
+			f.later(10 * time.Minute)
+			f.sendDue() // the first again
+			f.create("cid@example.com")
+			f.later(10 * time.Minute)
+			f.sendDue()
+			f.wantMail("cid@example.com", store.MailSent, 1, "")
+			for range 4 * 24 {
+				f.later(72 * time.Minute)
+				f.sendDue()
+			}
+			if m := f.mail(row.address); m.State != store.MailFailed || !strings.HasPrefix(m.LastError, "given up after 3 days") {
+				t.Errorf("it is %s after %d attempts: %s", m.State, m.Attempts, m.LastError)
+			}
+		})
 	}
 }
 

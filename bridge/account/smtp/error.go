@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/textproto"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
@@ -39,6 +40,12 @@ type Error struct {
 	Remedy string // may be empty
 	// Uncertain is set if the server may have taken the mail.
 	Uncertain bool
+	// MaybeMail is set if an error about all mails was answered to this one: others may get another answer.
+	MaybeMail bool
+	// NotAsked is set if the mail cannot be sent by this server, which was not asked.
+	NotAsked bool
+	// Address is set if the server says that the address does not exist.
+	Address bool
 }
 
 func (e *Error) Error() string {
@@ -75,9 +82,63 @@ func scopeOf(err error) Scope {
 	}
 }
 
+// The reasons for an answer, without the class that its reply code has, too (RFC 3463 and the manuals of Gmail and
+// Exchange).
+var (
+	enhancedCode = regexp.MustCompile(`^[245]\.(\d{1,3})\.(\d{1,3})\b`)
+	// aboutAddress: there is no such mailbox, or it takes no mail any more.
+	aboutAddress = []string{"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"}
+	// aboutSender: the sender is not allowed, or has sent too much.
+	aboutSender = []string{"1.7", "1.8", "2.252", "4.5", "7.54", "7.60", "7.64"}
+)
+
+// reasonOf returns the reason in a server's answer, such as 1.1; empty without one.
+func reasonOf(err error) string {
+	answer, _ := errors.AsType[*textproto.Error](err)
+	if answer == nil {
+		return ""
+	}
+	parts := enhancedCode.FindStringSubmatch(answer.Msg)
+	if parts == nil {
+		return ""
+	}
+	return parts[1] + "." + parts[2]
+}
+
 // forMail returns the error of a command about one mail.
 func forMail(doing string, err error) *Error {
-	return &Error{Scope: scopeOf(err), Doing: doing, Answer: answerOf(err)}
+	e := &Error{Scope: scopeOf(err), Doing: doing, Answer: answerOf(err)}
+	if e.Scope == Connection {
+		return e
+	}
+	reason := reasonOf(err)
+	e.Address = e.Scope == Never && slices.Contains(aboutAddress, reason)
+	if slices.Contains(aboutSender, reason) {
+		e.Scope, e.MaybeMail, e.Remedy = AllMails, true, "check --mail-from: it must be an address from which the "+
+			"user of --smtp-url may send, and how many mails it may send"
+	}
+	return e
+}
+
+// forAddress is forMail for an address that was not taken. Most servers say only then that they do not pass on mail
+// for this client.
+func forAddress(err error) *Error {
+	const doing = "the mail server did not take the address"
+	switch c := code(err); {
+	case c == 530 || c == 535 || c == 538: // RFC 4954, section 6
+		e := wantsSignIn(err)
+		e.MaybeMail = true
+		return e
+	case c >= 500 && strings.HasPrefix(reasonOf(err), "7."):
+		return &Error{Scope: AllMails, MaybeMail: true, Doing: doing, Answer: answerOf(err),
+			Remedy: "it may not pass on mail for this machine: check the user of --smtp-url, and --mail-from"}
+	}
+	return forMail(doing, err)
+}
+
+func wantsSignIn(err error) *Error {
+	return &Error{Scope: AllMails, Doing: "the mail server wants us to sign in", Answer: answerOf(err),
+		Remedy: "name the user in --smtp-url, and its password with --smtp-password-file"}
 }
 
 // uncertain returns the error of a mail that the server may have taken.

@@ -187,19 +187,19 @@ func (s *Server) greetingRemedy(err error) string {
 func (c *Session) Send(m Message) error {
 	mime, err := m.toMIME(c.server.From)
 	if err != nil {
-		return &Error{Scope: Never, Doing: "could not write the mail", Answer: redact(err.Error())}
+		return &Error{Scope: Never, NotAsked: true, Doing: "could not write the mail", Answer: redact(err.Error())}
 	}
 	from, err := mime.GetSender(false)
 	if err != nil {
-		return &Error{Scope: Never, Doing: "could not write the mail's sender", Answer: redact(err.Error())}
+		return &Error{Scope: Never, NotAsked: true, Doing: "could not write the mail's sender", Answer: redact(err.Error())}
 	}
 	to, err := mime.GetRecipients()
 	if err != nil || len(to) != 1 {
-		return &Error{Scope: Never, Doing: "could not write the mail's address"}
+		return &Error{Scope: Never, NotAsked: true, Doing: "could not write the mail's address"}
 	}
 	if !isASCII(to[0]) {
 		if offered, _ := c.client.Extension("SMTPUTF8"); !offered {
-			return &Error{Scope: Never, Doing: "the mail server takes no addresses with such letters before the @",
+			return &Error{Scope: Never, NotAsked: true, Doing: "the mail server takes no addresses with such letters before the @",
 				Answer: "it has no SMTPUTF8"}
 		}
 	}
@@ -207,27 +207,25 @@ func (c *Session) Send(m Message) error {
 	c.client.SkipSMTPUTF8(isASCII(to[0]))
 	c.within(commandTimeout)
 	if err := c.client.Mail(from); err != nil {
-		return c.senderError(err)
+		e := senderError(err)
+		// It is the same for all mails but in how it asks for SMTPUTF8.
+		e.MaybeMail = e.Scope == AllMails && !isASCII(to[0])
+		return e
 	}
 	c.within(commandTimeout)
 	if err := c.client.Rcpt(to[0]); err != nil {
-		if c := code(err); c == 530 || c == 538 || c == 535 { // RFC 4954, section 6: not about the address
-			return &Error{Scope: AllMails, Doing: "the mail server wants us to sign in", Answer: answerOf(err),
-				Remedy: "name the user in --smtp-url, and its password with --smtp-password-file"}
-		}
-		return forMail("the mail server did not take the address", err)
+		return forAddress(err)
 	}
 	return c.sendText(mime)
 }
 
-// senderError returns the error of a sender that was not taken: it is the same for all mails.
-func (c *Session) senderError(err error) *Error {
+// senderError returns the error of a sender that was not taken.
+func senderError(err error) *Error {
 	switch code(err) {
 	case 0, closing:
 		return forMail("the connection to the mail server broke", err)
 	case 530, 538:
-		return &Error{Scope: AllMails, Doing: "the mail server wants us to sign in", Answer: answerOf(err),
-			Remedy: "name the user in --smtp-url, and its password with --smtp-password-file"}
+		return wantsSignIn(err)
 	}
 	return &Error{Scope: AllMails, Doing: "the mail server did not take the sender", Answer: answerOf(err),
 		Remedy: "check --mail-from: it must be an address from which the user of --smtp-url may send"}

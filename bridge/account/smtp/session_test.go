@@ -179,6 +179,7 @@ func TestSending(t *testing.T) {
 		fail      smtptest.Answer
 		scope     smtp.Scope
 		uncertain bool
+		maybe     bool   // of this mail alone
 		want      string // nothing if it is sent
 	}{
 		{name: "the server takes it"},
@@ -189,7 +190,13 @@ func TestSending(t *testing.T) {
 		{name: "the server has no time", fail: smtptest.Always("RCPT", "421 4.3.2 closing"), scope: smtp.Connection,
 			want: "421 4.3.2 closing"},
 		{name: "it wants us to sign in", fail: smtptest.Always("RCPT", "530 5.7.0 first"), scope: smtp.AllMails,
-			want: "--smtp-password-file"},
+			maybe: true, want: "--smtp-password-file"},
+		{name: "it passes nothing on for us", fail: smtptest.Always("RCPT", "554 5.7.1 Relay access denied"),
+			scope: smtp.AllMails, maybe: true, want: "554 5.7.1 Relay access denied: it may not pass on mail"},
+		{name: "the sender has sent too much", fail: smtptest.Always(".", "550-5.4.5 Daily limit\r\n550 5.4.5 exceeded"),
+			scope: smtp.AllMails, maybe: true, want: "how many mails"},
+		{name: "the sender belongs to another user", fail: smtptest.Always(".", "554 5.2.252 SendAsDenied"),
+			scope: smtp.AllMails, maybe: true, want: "check --mail-from"},
 		{name: "the sender is not allowed", fail: smtptest.Always("MAIL", "553 5.7.1 <it@example.com>: not owned"),
 			scope: smtp.AllMails, want: "did not take the sender: 553 5.7.1 <[address]>: not owned: check --mail-from"},
 		{name: "the sender is not looked at now", fail: smtptest.Always("MAIL", "451 4.3.0 try later"),
@@ -235,8 +242,8 @@ func TestSending(t *testing.T) {
 			}
 			wantError(t, err, row.scope, row.want)
 			e := errorOf(t, err)
-			if e.Uncertain != row.uncertain {
-				t.Errorf("that the server may have it: %t", e.Uncertain)
+			if e.Uncertain != row.uncertain || e.MaybeMail != row.maybe {
+				t.Errorf("that the server may have it: %t; that it may be about this mail: %t", e.Uncertain, e.MaybeMail)
 			}
 			if text := e.Error(); len(text) > 600 || strings.Contains(text, "@example.com") ||
 				strings.Contains(text, "6fzw5vl3") || strings.ContainsAny(text, "\x1b\u202e") {

@@ -107,12 +107,15 @@ const linkIsKnown = `link_hash IS NULL
 	OR EXISTS (SELECT 1 FROM members m WHERE m.invitation_hash = outbox.link_hash)
 	OR EXISTS (SELECT 1 FROM address_changes c WHERE c.token_hash = outbox.link_hash)`
 
-// DueMail returns the waiting mail that is due first and that no process is sending. known tells whether
-// its link, if it has one, still leads anywhere.
-func (tx *Tx) DueMail(ctx context.Context, now time.Time) (m Mail, known, found bool, err error) {
+// DueMail returns the waiting mail that is due first and that no process is sending; of those with some attempts, if
+// there are any. known tells whether its link, if it has one, still leads anywhere.
+func (tx *Tx) DueMail(ctx context.Context, now time.Time, attempts int) (m Mail, known, found bool, err error) {
 	m, found, err = One(ctx, tx, scanMail, mailQuery+`WHERE state = ? AND next_attempt <= ? AND leased_until <= ?
-		AND NOT (`+suspendedRecipient+`) ORDER BY next_attempt, created_at, id LIMIT 1`,
-		MailWaiting, Micros(now), Micros(now))
+		AND attempts >= ? AND NOT (`+suspendedRecipient+`) ORDER BY next_attempt, created_at, id LIMIT 1`,
+		MailWaiting, Micros(now), Micros(now), attempts)
+	if err == nil && !found && attempts > 0 {
+		return tx.DueMail(ctx, now, 0)
+	}
 	if err != nil || !found {
 		return m, false, found, err
 	}
@@ -151,10 +154,50 @@ func (tx *Tx) DeferMail(ctx context.Context, m Mail, next time.Time, reason stri
 
 // FailMail gives a waiting mail up. It does nothing if the lease was lost to another process.
 func (tx *Tx) FailMail(ctx context.Context, m Mail, reason string) error {
+	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, last_error = ?, leased_until = 0, blamed = 0
+		WHERE id = ? AND state = ? AND leased_until = ?`,
+		MailFailed, reason, m.ID, MailWaiting, Micros(m.LeasedUntil))
+	return err
+}
+
+// RefuseMail is FailMail for a mail that the mail server refused, which is tried again if it refuses all.
+func (tx *Tx) RefuseMail(ctx context.Context, m Mail, reason string) error {
 	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, last_error = ?, leased_until = 0
 		WHERE id = ? AND state = ? AND leased_until = ?`,
 		MailFailed, reason, m.ID, MailWaiting, Micros(m.LeasedUntil))
 	return err
+}
+
+// BlameMail notes that the mail server did not take a mail, and returns how many mails it did not take since it took
+// one.
+func (tx *Tx) BlameMail(ctx context.Context, id string) (inRow int, err error) {
+	if _, err := tx.Exec(ctx, `UPDATE outbox SET blamed = 1 WHERE id = ?`, id); err != nil {
+		return 0, err
+	}
+	return inRow, tx.QueryRow(ctx, `SELECT count(*) FROM outbox WHERE blamed = 1`).Scan(&inRow)
+}
+
+// ForgetBlame notes that the mail server takes mails: those that it did not take are to blame themselves.
+func (tx *Tx) ForgetBlame(ctx context.Context) error {
+	_, err := tx.Exec(ctx, `UPDATE outbox SET blamed = 0 WHERE blamed = 1`)
+	return err
+}
+
+// RetryRefused has the mails that the mail server refused since it took one wait again, unless they were queued again
+// or their link is over.
+func (tx *Tx) RetryRefused(ctx context.Context, now time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, next_attempt = ?,
+			first_failure = CASE first_failure WHEN 0 THEN ? ELSE first_failure END
+		WHERE blamed = 1 AND state = ? AND link_hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outbox other
+			WHERE other.link_hash = outbox.link_hash AND other.state IN (?, ?))`,
+		MailWaiting, Micros(now), Micros(now), MailFailed, MailWaiting, MailSent)
+	return err
+}
+
+// TookMailSince reports whether the mail server took a mail since then.
+func (tx *Tx) TookMailSince(ctx context.Context, since time.Time) (took bool, err error) {
+	return took, tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM outbox WHERE state = ? AND sent_at >= ?)`, MailSent,
+		Micros(since)).Scan(&took)
 }
 
 // VoidMail notes that a mail, which was not sent, is not to be sent.

@@ -12,9 +12,12 @@ ALTER TABLE outbox ADD COLUMN leased_until BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE outbox ADD COLUMN first_failure BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE outbox ADD COLUMN last_error TEXT NOT NULL DEFAULT '';
 ALTER TABLE outbox ADD COLUMN sent_at BIGINT NOT NULL DEFAULT 0;
+-- 1 if the mail server did not take it, and has taken no mail since.
+ALTER TABLE outbox ADD COLUMN blamed BIGINT NOT NULL DEFAULT 0;
 UPDATE outbox SET next_attempt = created_at, expires_at = created_at + 2592000000000; -- 30 days
 UPDATE outbox SET state = 'void' WHERE link_hash IS NULL;
 CREATE INDEX outbox_by_state ON outbox (state, next_attempt, created_at, id);
+CREATE INDEX outbox_blamed ON outbox (id) WHERE blamed = 1;
 
 -- The mail server, as the account service that was started last has it, and how it
 -- does. One row.
@@ -33,6 +36,8 @@ INSERT INTO mail_server (one) VALUES (1);
 
 DROP TABLE mail_server;
 DROP INDEX outbox_by_state;
+DROP INDEX outbox_blamed;
+ALTER TABLE outbox DROP COLUMN blamed;
 ALTER TABLE outbox DROP COLUMN sent_at;
 ALTER TABLE outbox DROP COLUMN last_error;
 ALTER TABLE outbox DROP COLUMN first_failure;
