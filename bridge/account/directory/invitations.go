@@ -17,9 +17,12 @@ const (
 	mailAddress    = "address_confirmation"
 )
 
-// remindEvery is the least time between two mails that strangers can cause to
-// one address.
-const remindEvery = 10 * time.Minute
+// The bounds of mails that strangers can cause to one person: the least time between two, and the most in a day with
+// one link, the first one included.
+const (
+	remindEvery     = 10 * time.Minute
+	mostMailsPerDay = 3
+)
 
 // invite sends a member an invitation, which ends the one before.
 func (d *Directory) invite(ctx context.Context, tx *store.Tx, m store.Member) error {
@@ -51,7 +54,8 @@ func (d *Directory) sendInvitation(ctx context.Context, tx *store.Tx, m store.Me
 
 // remind sends an open invitation again when a stranger asks for it, who may be
 // the invited person, whose first mail was lost. It holds the same link, since a
-// stranger must not be able to end the first one, and is not sent too often.
+// stranger must not be able to end the first one, and is not sent too often, nor while
+// the first one still waits to be sent.
 func (d *Directory) remind(ctx context.Context, tx *store.Tx, m store.Member) error {
 	last, found, err := tx.LastInvitation(ctx, m.ID)
 	switch {
@@ -59,8 +63,12 @@ func (d *Directory) remind(ctx context.Context, tx *store.Tx, m store.Member) er
 		return err
 	case !d.isInvited(m):
 		return d.inviteUnnamed(ctx, tx, m)
-	case !found, d.account.Time().Sub(last.CreatedAt) < remindEvery:
+	case !found, last.State == store.MailWaiting, d.account.Time().Sub(last.CreatedAt) < remindEvery:
 		return nil
+	}
+	today, err := tx.CountMailsWith(ctx, last.LinkHash, d.account.Time().Add(-24*time.Hour))
+	if err != nil || today >= mostMailsPerDay {
+		return err
 	}
 	_, err = d.account.QueueMail(ctx, tx, last)
 	return err

@@ -41,6 +41,11 @@ func TestAStrangerWhoSignsUpForSomebodyElse(t *testing.T) {
 			}
 			d.later(10 * time.Minute)
 			d.signUpAnn()
+			if mails, _ := d.mailTo("ann@example.com"); mails != 1 {
+				t.Errorf("%d mails while the invitation waits to be sent, want that alone", mails)
+			}
+			d.end("sent", "ann@example.com")
+			d.signUpAnn()
 			if mails, again := d.mailTo("ann@example.com"); mails != 2 || again != token {
 				t.Errorf("%d mails ten minutes later, the last with the same link: %t; want two with one link", mails,
 					again == token)
@@ -66,6 +71,27 @@ func TestAStrangerWhoSignsUpForSomebodyElse(t *testing.T) {
 			// The link from the first invitation is still valid.
 			if _, err := d.AcceptInvitation(t.Context(), token); err != nil {
 				t.Error(err)
+			}
+		})
+	}
+}
+
+// Nobody's mailbox can be filled by others, whatever becomes of the mails.
+func TestStrangersCauseThreeMailsADay(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"sent", "failed"} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			d := newDirectory(t)
+			d.allow("example.com")
+			d.create("ann@example.com")
+			for range 2 * 24 * 3 {
+				d.end(state, "ann@example.com")
+				d.later(20 * time.Minute)
+				d.signUpAnn()
+			}
+			if mails, _ := d.mailTo("ann@example.com"); mails < 5 || mails > 7 {
+				t.Errorf("%d mails in two days, want 3 a day", mails)
 			}
 		})
 	}

@@ -177,8 +177,14 @@ func TestWhichFailedMailsAreSentAgain(t *testing.T) {
 // fail has the mail server refuse all mails to an address.
 func (d *fixture) fail(address string) {
 	d.t.Helper()
+	d.end(store.MailFailed, address)
+}
+
+// end has sending all mails to an address end in a state.
+func (d *fixture) end(state, address string) {
+	d.t.Helper()
 	err := d.Store.Write(d.t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE outbox SET state = 'failed' WHERE recipient = ?`, address)
+		_, err := tx.Exec(ctx, `UPDATE outbox SET state = ? WHERE recipient = ?`, state, address)
 		return err
 	})
 	if err != nil {

@@ -78,6 +78,12 @@ func (tx *Tx) LastMailWith(ctx context.Context, linkHash string) (Mail, bool, er
 	return One(ctx, tx, scanMail, mailQuery+`WHERE link_hash = ? ORDER BY created_at DESC, id DESC LIMIT 1`, linkHash)
 }
 
+// CountMailsWith counts the mails with the link that has this hash, queued since a time.
+func (tx *Tx) CountMailsWith(ctx context.Context, linkHash string, since time.Time) (n int, err error) {
+	return n, tx.QueryRow(ctx, `SELECT count(*) FROM outbox WHERE link_hash = ? AND created_at > ?`, linkHash,
+		Micros(since)).Scan(&n)
+}
+
 // The hash of the link that a member has in its mails.
 const (
 	invitationLink    = `SELECT invitation_hash FROM members WHERE id = ?`
