@@ -51,18 +51,19 @@ func failureOf(err error) *smtp.Error {
 	return &smtp.Error{Scope: smtp.Connection, Doing: "could not send the mail"}
 }
 
-// settle makes the session ready for the next mail, or ends it. It is not part of a transaction: it may wait for the
-// mail server.
-func (s *Sender) settle(failure *smtp.Error) {
+// settle makes the session ready for the next mail, or ends it. It may wait for the mail server, until ctx ends.
+func (s *Sender) settle(ctx context.Context, failure *smtp.Error) {
 	switch {
+	case s.session == nil:
 	case failure == nil:
-		if s.sent >= mailsPerSession {
-			s.hangUp()
+		if s.sent >= s.most {
+			s.hangUp(ctx)
 		}
 	case failure.Scope == smtp.AllMails, failure.Scope == smtp.Connection:
 		s.drop()
 	default:
-		if s.session != nil && (s.sent >= mailsPerSession || s.session.Reset() != nil) {
+		defer context.AfterFunc(ctx, s.session.Abort)()
+		if s.sent >= s.most || s.session.Reset() != nil {
 			s.drop()
 		}
 	}

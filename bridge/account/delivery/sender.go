@@ -20,8 +20,8 @@ const (
 	lease = 2 * time.Minute
 	// sendTimeout ends before the lease.
 	sendTimeout = 110 * time.Second
-	// grace is for the mail that is being sent when the service stops.
-	grace = 5 * time.Second
+	// graceful is for the mail that is being sent when the service stops.
+	graceful = 5 * time.Second
 	// mailsPerSession is fewer than servers allow.
 	mailsPerSession = 50
 	// claimLimit bounds the transaction that looks for the next mail.
@@ -34,6 +34,8 @@ type Sender struct {
 	server  *smtp.Server
 	logger  hclog.Logger
 	metrics metrics
+	grace   time.Duration
+	most    int // mails in a session
 
 	queued  chan struct{}
 	session *smtp.Session
@@ -43,7 +45,8 @@ type Sender struct {
 // New returns a sender of a's mails.
 func New(a *account.Account, server *smtp.Server, logger hclog.Logger) *Sender {
 	return &Sender{
-		account: a, server: server, logger: logger, metrics: newMetrics(a), queued: make(chan struct{}, 1),
+		account: a, server: server, logger: logger, metrics: newMetrics(a), grace: graceful, most: mailsPerSession,
+		queued: make(chan struct{}, 1),
 	}
 }
 
@@ -76,9 +79,7 @@ func (s *Sender) run(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			s.logger.Warn("could not read or write the outbox; trying again", "error", err, "in", poll)
 		}
-		if ctx.Err() == nil {
-			s.hangUp()
-		}
+		s.hangUp(ctx)
 		select {
 		case <-ctx.Done():
 		case <-s.queued:
@@ -178,8 +179,10 @@ func (s *Sender) deliver(ctx context.Context, m store.Mail) error {
 	}
 	failure := failureOf(err)
 	s.metrics.observe(time.Since(begun), failure)
-	s.settle(failure)
-	return s.note(ctx, func(ctx context.Context, tx *store.Tx) error { return s.record(ctx, tx, m, failure) })
+	// Before anything else waits for the network: what is not noted is sent twice.
+	err = s.note(ctx, func(ctx context.Context, tx *store.Tx) error { return s.record(ctx, tx, m, failure) })
+	s.settle(ctx, failure)
+	return err
 }
 
 // note writes, also while the service stops.
@@ -196,7 +199,7 @@ func (s *Sender) send(ctx context.Context, m store.Mail) error {
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
 	// What has begun may end: a mail that is cut off is sent twice.
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(s.grace, cancel) })()
 	if s.session != nil {
 		err := s.sendIn(sending, m)
 		if e, ok := errors.AsType[*smtp.Error](err); !ok || e.Scope != smtp.Connection || e.Uncertain {
@@ -224,9 +227,10 @@ func (s *Sender) sendIn(ctx context.Context, m store.Mail) error {
 	})
 }
 
-// hangUp ends the session, if there is one.
-func (s *Sender) hangUp() {
+// hangUp ends the session, if there is one; without waiting for the server once ctx has ended.
+func (s *Sender) hangUp(ctx context.Context) {
 	if s.session != nil {
+		defer context.AfterFunc(ctx, s.session.Abort)()
 		s.session.Close()
 		s.session = nil
 	}
