@@ -25,7 +25,8 @@ var (
 const (
 	// giveUpAfter is for how long a mail that the server does not take now is tried again.
 	giveUpAfter = 3 * 24 * time.Hour
-	// mostCopies is how often a mail is sent to a server that does not answer: it may deliver each of them.
+	// mostCopies is how often a mail is sent to a server that does not answer, or by a service that is killed: each may
+	// be delivered.
 	mostCopies = 5
 	// mostInRow mails that the server does not take, one after the other, are its fault and not theirs: it takes none.
 	mostInRow = 3
@@ -72,6 +73,9 @@ func (s *Sender) settle(ctx context.Context, failure *smtp.Error) {
 // record notes what came of an attempt: nil if the server took the mail.
 func (s *Sender) record(ctx context.Context, tx *store.Tx, m store.Mail, failure *smtp.Error) error {
 	now := s.account.Time()
+	if failure != nil && !failure.Uncertain {
+		m.Copies--
+	}
 	switch {
 	case failure == nil:
 		return errors.Join(tx.MailWasSent(ctx, m.ID, now), tx.ForgetBlame(ctx), s.serverWorks(ctx, tx))
@@ -141,8 +145,8 @@ func (s *Sender) tryLater(ctx context.Context, tx *store.Tx, m store.Mail, failu
 	}
 	givenUp := ""
 	switch {
-	case failure.Uncertain && m.Attempts >= mostCopies:
-		givenUp = fmt.Sprintf("given up after %d attempts, since the server may have taken it each time", m.Attempts)
+	case m.Copies >= mostCopies:
+		givenUp = tooManyCopies(m)
 	case tooLong:
 		givenUp = fmt.Sprintf("given up after %d days", giveUpAfter/(24*time.Hour))
 	}
@@ -154,6 +158,10 @@ func (s *Sender) tryLater(ctx context.Context, tx *store.Tx, m store.Mail, failu
 	s.logger.Info("a mail could not be sent now; trying again", "mail", m.ID, "kind", m.Kind, "error", failure,
 		"in", pause.Round(time.Second))
 	return tx.DeferMail(ctx, m, now.Add(pause), failure.Error())
+}
+
+func tooManyCopies(m store.Mail) string {
+	return fmt.Sprintf("given up after %d attempts, since the server may have taken it each time", m.Copies)
 }
 
 // serverFails puts all mails off.

@@ -148,9 +148,11 @@ func (s *Sender) claim(ctx context.Context) (m store.Mail, found bool, err error
 				err = tx.VoidMail(ctx, m.ID, "its link leads nowhere any more")
 			case !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt):
 				err = tx.FailMail(ctx, m, expired(m))
+			case m.Copies >= mostCopies: // each time the service was killed, or could not write that it was sent
+				err = tx.FailMail(ctx, m, tooManyCopies(m))
 			default:
 				m = s.account.AtPublicURL(m)
-				m.LeasedUntil, m.Attempts = now.Add(lease), m.Attempts+1
+				m.LeasedUntil, m.Attempts, m.Copies = now.Add(lease), m.Attempts+1, m.Copies+1
 				return tx.LeaseMail(ctx, m)
 			}
 			if found = false; err != nil {

@@ -642,6 +642,63 @@ func TestAServerThatNeverAnswersTheMail(t *testing.T) {
 	f.wantMail("ann@example.com", store.MailFailed, mostCopies, "the server may have taken it each time")
 }
 
+// Attempts that came to nothing are no copies.
+func TestAMailThatMayHaveBeenTakenOnce(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		fail smtptest.Answer
+	}{
+		{"after the server was away", smtptest.Always("connect", "421 4.3.2 too many")},
+		{"after it was put off", smtptest.Always("RCPT", "450 4.7.1 greylisted")},
+		{"after the connection broke before it", smtptest.Always("RCPT", smtptest.HangUp)},
+		{"after the server wanted us to sign in", smtptest.Always("RCPT", "530 5.7.0 first")},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.create("ann@example.com")
+			f.server.Fail(row.fail)
+			for range 2 * mostCopies {
+				f.sendDue()
+				f.later(2 * time.Hour)
+			}
+			f.server.Fail(smtptest.Always(".", smtptest.HangUp))
+			for range mostCopies - 1 {
+				f.sendDue()
+				f.later(2 * time.Hour)
+			}
+			f.wantMail("ann@example.com", store.MailWaiting, 3*mostCopies-1, "no answer of the mail server")
+			f.server.Fail(nil)
+			f.sendDue()
+			f.wantMail("ann@example.com", store.MailSent, 3*mostCopies, "")
+		})
+	}
+}
+
+// A service that is killed after each mail, for want of memory, sends no more copies than others.
+func TestAMailOfAServiceThatIsKilledEachTime(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("ann@example.com", "bob@example.com")
+	for range 2 * mostCopies {
+		killed := f.newSender()
+		if m, found, err := killed.claim(t.Context()); err != nil || found && killed.send(t.Context(), m) != nil {
+			t.Fatal(err)
+		}
+		f.later(lease)
+	}
+	f.sendDue()
+	copies := make(map[string]int)
+	for _, address := range f.got() {
+		copies[address]++
+	}
+	if copies["ann@example.com"] != mostCopies || copies["bob@example.com"] > mostCopies {
+		t.Errorf("the server got %v", copies)
+	}
+	f.wantMail("ann@example.com", store.MailFailed, mostCopies, "may have taken it each time")
+}
+
 func TestLinksThatAreOverAreNotSent(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

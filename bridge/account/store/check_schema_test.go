@@ -66,7 +66,7 @@ var otherColumns = map[string]string{
 	"nestings":    "group_id child_id",
 	"mail_server": "one name public_url failures failing_since next_attempt last_error",
 	"outbox": "id created_at kind recipient subject body link link_hash state expires_at attempts next_attempt " +
-		"leased_until first_failure last_error sent_at blamed",
+		"leased_until first_failure last_error sent_at blamed copies",
 	"people": "id member_id external_id display_name attributes wanted_address wanted_since wanted_blocked version " +
 		"created_at modified_at position",
 	"people_counts":  "level block",

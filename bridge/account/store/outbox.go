@@ -19,6 +19,7 @@ type Mail struct {
 	// How sending it goes, which QueueMail sets.
 	State        string
 	Attempts     int // begun
+	Copies       int // attempts of which it is not known that they came to nothing
 	NextAttempt  time.Time
 	LeasedUntil  time.Time // the process that is sending it has it until then
 	FirstFailure time.Time // of this mail, not of the server; zero before one
@@ -38,11 +39,11 @@ const (
 func MailStates() []string { return []string{MailWaiting, MailSent, MailFailed, MailVoid} }
 
 const mailQuery = `SELECT id, created_at, kind, recipient, subject, body, link, COALESCE(link_hash, ''), expires_at,
-	state, attempts, next_attempt, leased_until, first_failure, last_error, sent_at FROM outbox `
+	state, attempts, copies, next_attempt, leased_until, first_failure, last_error, sent_at FROM outbox `
 
 func scanMail(row Scanner) (m Mail, err error) {
 	return m, row.Scan(&m.ID, (*Time)(&m.CreatedAt), &m.Kind, &m.Recipient, &m.Subject, &m.Body, &m.Link, &m.LinkHash,
-		(*Time)(&m.ExpiresAt), &m.State, &m.Attempts, (*Time)(&m.NextAttempt), (*Time)(&m.LeasedUntil),
+		(*Time)(&m.ExpiresAt), &m.State, &m.Attempts, &m.Copies, (*Time)(&m.NextAttempt), (*Time)(&m.LeasedUntil),
 		(*Time)(&m.FirstFailure), &m.LastError, (*Time)(&m.SentAt))
 }
 
@@ -130,14 +131,14 @@ func (tx *Tx) DueMail(ctx context.Context, now time.Time, attempts int) (m Mail,
 
 // LeaseMail gives a mail to the caller until m.LeasedUntil, and notes the attempt and the link that it is sent with.
 func (tx *Tx) LeaseMail(ctx context.Context, m Mail) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET body = ?, link = ?, attempts = ?, leased_until = ? WHERE id = ?`,
-		m.Body, m.Link, m.Attempts, Micros(m.LeasedUntil), m.ID)
+	_, err := tx.Exec(ctx, `UPDATE outbox SET body = ?, link = ?, attempts = ?, copies = ?, leased_until = ?
+		WHERE id = ?`, m.Body, m.Link, m.Attempts, m.Copies, Micros(m.LeasedUntil), m.ID)
 	return err
 }
 
 // ReturnMail gives a leased mail back, of which no attempt was made.
 func (tx *Tx) ReturnMail(ctx context.Context, m Mail) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET attempts = attempts - 1, leased_until = 0
+	_, err := tx.Exec(ctx, `UPDATE outbox SET attempts = attempts - 1, copies = copies - 1, leased_until = 0
 		WHERE id = ? AND leased_until = ?`, m.ID, Micros(m.LeasedUntil))
 	return err
 }
@@ -152,9 +153,10 @@ func (tx *Tx) MailWasSent(ctx context.Context, id string, at time.Time) error {
 // DeferMail notes that an attempt failed, and when the next one is due. It does nothing if the
 // lease was lost to another process.
 func (tx *Tx) DeferMail(ctx context.Context, m Mail, next time.Time, reason string) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET next_attempt = ?, first_failure = ?, last_error = ?, leased_until = 0
+	_, err := tx.Exec(ctx, `UPDATE outbox SET next_attempt = ?, first_failure = ?, copies = ?, last_error = ?,
+			leased_until = 0
 		WHERE id = ? AND leased_until = ?`,
-		Micros(next), Micros(m.FirstFailure), reason, m.ID, Micros(m.LeasedUntil))
+		Micros(next), Micros(m.FirstFailure), m.Copies, reason, m.ID, Micros(m.LeasedUntil))
 	return err
 }
 

@@ -12,6 +12,8 @@ ALTER TABLE outbox ADD COLUMN leased_until BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE outbox ADD COLUMN first_failure BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE outbox ADD COLUMN last_error TEXT NOT NULL DEFAULT '';
 ALTER TABLE outbox ADD COLUMN sent_at BIGINT NOT NULL DEFAULT 0;
+-- Attempts of which it is not known that they came to nothing: the mail server may have taken the mail each time.
+ALTER TABLE outbox ADD COLUMN copies BIGINT NOT NULL DEFAULT 0;
 -- 1 if the mail server did not take it, and has taken no mail since.
 ALTER TABLE outbox ADD COLUMN blamed BIGINT NOT NULL DEFAULT 0;
 UPDATE outbox SET next_attempt = created_at, expires_at = created_at + 2592000000000; -- 30 days
@@ -38,6 +40,7 @@ DROP TABLE mail_server;
 DROP INDEX outbox_by_state;
 DROP INDEX outbox_blamed;
 ALTER TABLE outbox DROP COLUMN blamed;
+ALTER TABLE outbox DROP COLUMN copies;
 ALTER TABLE outbox DROP COLUMN sent_at;
 ALTER TABLE outbox DROP COLUMN last_error;
 ALTER TABLE outbox DROP COLUMN first_failure;
