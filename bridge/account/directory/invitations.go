@@ -70,6 +70,7 @@ func (d *Directory) remind(ctx context.Context, tx *store.Tx, m store.Member) er
 	if err != nil || today >= mostMailsPerDay {
 		return err
 	}
+	last.ExpiresAt = invitationEnds(m)
 	_, err = d.account.QueueMail(ctx, tx, last)
 	return err
 }
@@ -79,8 +80,11 @@ func (d *Directory) isGood(made time.Time) bool { return d.account.Time().Sub(ma
 
 // isInvited reports whether the link of a member's invitation still works.
 func (d *Directory) isInvited(m store.Member) bool {
-	return d.account.Time().Sub(m.InvitedAt) < invitationLife(m)
+	return d.account.Time().Before(invitationEnds(m))
 }
+
+// invitationEnds is when the link of a member's invitation ends.
+func invitationEnds(m store.Member) time.Time { return m.InvitedAt.Add(invitationLife(m)) }
 
 // invitationLife is how long the link of an invitation works: not for long if
 // the member signed up and is not provisioned.

@@ -254,11 +254,14 @@ func bumpPerson(ctx context.Context, tx *store.Tx, m Member) error {
 }
 
 // inviteAgain sends a new invitation to a member that never accepted one and is
-// reactivated or provisioned now, unless the last one is still open.
+// reactivated or provisioned now, unless the last one is still open, which then may be so for longer than before.
 func (d *Directory) inviteAgain(ctx context.Context, tx *store.Tx, before, m Member) error {
 	returns := before.LooksSuspended() && !m.LooksSuspended() || !before.Managed() && m.Managed()
-	if !returns || before.State != store.Invited || d.isInvited(m) {
+	switch {
+	case !returns || before.State != store.Invited:
 		return nil
+	case d.isInvited(m):
+		return tx.SetMailsExpiry(ctx, m.ID, invitationEnds(m))
 	}
 	return d.invite(ctx, tx, m)
 }

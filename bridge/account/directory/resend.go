@@ -60,6 +60,7 @@ func (d *Directory) resendInvitation(ctx context.Context, tx *store.Tx, m Member
 		return last, err
 	}
 	if found && d.isInvited(m) {
+		last.ExpiresAt = invitationEnds(m)
 		return d.requeue(ctx, tx, last)
 	}
 	invite := d.invite
@@ -87,6 +88,7 @@ func (d *Directory) resendConfirmation(ctx context.Context, tx *store.Tx, m Memb
 		return last, err
 	}
 	if found && !d.lapsed(change) {
+		last.ExpiresAt = change.Since.Add(account.LinkLife)
 		return d.requeue(ctx, tx, last)
 	}
 	hash, err := d.askToConfirm(ctx, tx, m.Name, change.Address)

@@ -85,6 +85,49 @@ func TestAMailIsSentAgain(t *testing.T) {
 	}
 }
 
+// A link of somebody who signed up is good for as long as others when the person is provisioned, and so long its mails
+// are sent.
+func TestMailsOfASignUpThatIsProvisioned(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		state string // before the person is provisioned
+		do    func(d *fixture)
+	}{
+		{"that waits to be sent", store.MailWaiting, func(*fixture) {}},
+		{"that is queued again by the operator", store.MailSent, func(d *fixture) {
+			if _, err := d.ResendMail(d.t.Context(), "sue@new.com"); err != nil {
+				d.t.Fatal(err)
+			}
+		}},
+		{"that the person asks for again", store.MailSent, func(d *fixture) {
+			d.later(2 * account.SignUpLife)
+			d.signUp("sue@new.com")
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDirectory(t)
+			d.allow("new.com")
+			d.signUp("sue@new.com")
+			d.end(row.state, "sue@new.com")
+			d.later(time.Hour)
+			p := d.create("sue@new.com")
+			row.do(d)
+			m := d.lastMail("sue@new.com")
+			if ends := d.member(p.MemberID).InvitedAt.Add(account.LinkLife); m.State != store.MailWaiting ||
+				!m.ExpiresAt.Equal(ends) {
+				t.Errorf("it is %s until %s, want %s", m.State, m.ExpiresAt, ends)
+			}
+			d.later(2 * account.SignUpLife)
+			_, token := d.mailTo("sue@new.com")
+			if err := d.join(token); err != nil {
+				t.Errorf("the link does not work: %v", err)
+			}
+		})
+	}
+}
+
 // move has Ann, who has joined, move to another address.
 func (d *fixture) move(p directory.Person) {
 	d.t.Helper()

@@ -91,6 +91,13 @@ const (
 	addressChangeLink = `SELECT token_hash FROM address_changes WHERE member_id = ?`
 )
 
+// SetMailsExpiry sets when the link in the waiting mails of a member's invitation ends.
+func (tx *Tx) SetMailsExpiry(ctx context.Context, memberID string, ends time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE outbox SET expires_at = ? WHERE state = ? AND link_hash = (`+invitationLink+`)`,
+		Micros(ends), MailWaiting, memberID)
+	return err
+}
+
 // removeLink takes a member's link out of the mails that hold it. Those that wait are not sent.
 func (tx *Tx) removeLink(ctx context.Context, link, memberID string) error {
 	_, err := tx.Exec(
