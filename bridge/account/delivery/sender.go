@@ -38,6 +38,7 @@ type Sender struct {
 	most    int // mails in a session
 
 	queued  chan struct{}
+	unnoted func(context.Context, *store.Tx) error // what could not be written yet; nil without that
 	session *smtp.Session
 	sent    int // by the session
 }
@@ -91,6 +92,9 @@ func (s *Sender) run(ctx context.Context) {
 // sendDue sends what is due, and returns when to look again.
 func (s *Sender) sendDue(ctx context.Context) (time.Duration, error) {
 	for ctx.Err() == nil {
+		if err := s.note(ctx); err != nil {
+			return poll, err
+		}
 		pause, err := s.pause(ctx)
 		if err != nil {
 			return poll, err
@@ -177,19 +181,29 @@ func (s *Sender) deliver(ctx context.Context, m store.Mail) error {
 	begun := time.Now()
 	err := s.send(ctx, m)
 	if ctx.Err() != nil && errors.Is(err, errStopping) {
-		return s.note(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.ReturnMail(ctx, m) })
+		s.unnoted = func(ctx context.Context, tx *store.Tx) error { return tx.ReturnMail(ctx, m) }
+		return s.note(ctx)
 	}
 	failure := failureOf(err)
 	s.metrics.observe(time.Since(begun), failure)
 	// Before anything else waits for the network: what is not noted is sent twice.
-	err = s.note(ctx, func(ctx context.Context, tx *store.Tx) error { return s.record(ctx, tx, m, failure) })
+	s.unnoted = func(ctx context.Context, tx *store.Tx) error { return s.record(ctx, tx, m, failure) }
+	err = s.note(ctx)
 	s.settle(ctx, failure)
 	return err
 }
 
-// note writes, also while the service stops.
-func (s *Sender) note(ctx context.Context, fn func(context.Context, *store.Tx) error) error {
-	return s.account.Store.Write(context.WithoutCancel(ctx), fn)
+// note writes what became of the last mail, also while the service stops. If it cannot, as on a full disk, that is kept:
+// nothing is sent before it is written, or the mail would be sent again.
+func (s *Sender) note(ctx context.Context) error {
+	if s.unnoted == nil {
+		return nil
+	}
+	err := s.account.Store.Write(context.WithoutCancel(ctx), s.unnoted)
+	if err == nil {
+		s.unnoted = nil
+	}
+	return err
 }
 
 // errStopping is for a mail that was not begun because the service stops.

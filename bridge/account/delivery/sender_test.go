@@ -778,11 +778,10 @@ func TestAMailOfAProcessThatWasKilled(t *testing.T) {
 	f.sendDue()
 	f.wantGot("ann@example.com")
 	f.wantMail("ann@example.com", store.MailSent, 2, "")
-	// It was only slow: what it has to say is of yesterday.
+	// It was only slow: what it notes then is no longer true.
 	late := &smtp.Error{Scope: smtp.Never, Doing: "late"}
-	if err := killed.note(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		return killed.record(ctx, tx, m, late)
-	}); err != nil {
+	killed.unnoted = func(ctx context.Context, tx *store.Tx) error { return killed.record(ctx, tx, m, late) }
+	if err := killed.note(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	f.wantMail("ann@example.com", store.MailSent, 2, "")
@@ -936,6 +935,36 @@ func TestTheOutcomeIsNotedFirst(t *testing.T) {
 				t.Errorf("it took %s to stop", took)
 			}
 		})
+	}
+}
+
+// A disk that is full after the mail server took a mail does not have it sent again.
+func TestAnOutcomeThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("ann@example.com", "bob@example.com")
+	f.sql(`CREATE TRIGGER full BEFORE UPDATE OF sent_at ON outbox BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`)
+	for range 3 {
+		if _, err := f.sender.sendDue(t.Context()); err == nil {
+			t.Fatal("it was written")
+		}
+		f.later(2 * lease)
+	}
+	f.wantGot("ann@example.com")
+	f.sql(`DROP TRIGGER full`)
+	f.sendDue()
+	f.wantGot("ann@example.com", "bob@example.com")
+	f.wantStates(0, 2, 0)
+}
+
+// sql changes the database.
+func (f *fixture) sql(query string, args ...any) {
+	f.t.Helper()
+	if err := f.Store.Write(f.t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Exec(ctx, query, args...)
+		return err
+	}); err != nil {
+		f.t.Fatal(err)
 	}
 }
 
