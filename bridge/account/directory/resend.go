@@ -124,25 +124,11 @@ func notResent(format string, args ...any) error {
 	return account.Conflict(codeNothingToSend, "Nothing to send", format, args...)
 }
 
-// FailedMails returns the ids of the mails that were refused, or not sent in time, and whose recipients still wait
-// for one.
+// FailedMails returns the ids of the mails to send again: of each link whose mails were refused, or not sent in time,
+// the latest, if the person still waits for it. Those that strangers caused by signing up are not among them.
 func (d *Directory) FailedMails(ctx context.Context) (ids []string, err error) {
-	mails, err := d.account.Mails(ctx, store.MailFailed)
-	if err != nil {
-		return nil, err
-	}
-	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		for _, mail := range mails {
-			m, found, err := tx.AddressHolder(ctx, mail.Recipient)
-			if err != nil {
-				return err
-			}
-			waits := found && !m.Suspended && (m.State == store.Invited || m.PendingAddress != "")
-			if waits {
-				ids = append(ids, mail.ID)
-			}
-		}
-		return nil
+	return ids, d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		ids, err = tx.UnsentMails(ctx)
+		return err
 	})
-	return ids, err
 }

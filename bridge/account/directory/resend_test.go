@@ -2,6 +2,7 @@ package directory_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -214,6 +215,88 @@ func TestWhichFailedMailsAreSentAgain(t *testing.T) {
 	}
 	if d.later(time.Second); d.lastMail("cid@example.com").State != store.MailWaiting {
 		t.Error("a mail that waits was touched")
+	}
+}
+
+// One mail of each person that still waits for one is sent again, whatever else was tried.
+func TestFailedMailsOfOnePerson(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		do   func(d *fixture)
+		want []string // addresses
+	}{
+		{"two that failed", func(d *fixture) {
+			d.create("ann@old.com")
+			d.resend("ann@old.com")
+			d.sql("UPDATE outbox SET state = 'failed'")
+		}, []string{"ann@old.com"}},
+		{"one that failed after another was sent", func(d *fixture) {
+			d.create("ann@old.com")
+			d.end(store.MailSent, "ann@old.com")
+			d.resend("ann@old.com")
+			d.sql("UPDATE outbox SET state = 'failed' WHERE state = 'waiting'")
+		}, nil},
+		{"one that failed before another was sent", func(d *fixture) {
+			d.create("ann@old.com")
+			d.fail("ann@old.com")
+			d.resend("ann@old.com")
+			d.sql("UPDATE outbox SET state = 'failed' WHERE state = 'void'")
+			d.sql("UPDATE outbox SET state = 'sent' WHERE state = 'waiting'")
+		}, nil},
+		{"one to an address that the person has left", func(d *fixture) {
+			p := d.create("ann@old.com")
+			d.fail("ann@old.com")
+			d.replace(p.ID, input("ann@new.com"))
+		}, nil},
+		{"a confirmation", func(d *fixture) {
+			d.move(d.create("ann@old.com"))
+			d.fail("ann@new.com")
+		}, []string{"ann@new.com"}},
+		{"that of a sign-up, which strangers cause", func(d *fixture) {
+			d.signUp("ann@new.com")
+			d.fail("ann@new.com")
+		}, nil},
+		{"that of a sign-up who is provisioned", func(d *fixture) {
+			d.signUp("ann@new.com")
+			d.create("ann@new.com")
+			d.fail("ann@new.com")
+		}, []string{"ann@new.com"}},
+		{"one of a person who is suspended", func(d *fixture) {
+			p := d.create("ann@old.com")
+			d.fail("ann@old.com")
+			d.replace(p.ID, input("ann@old.com", "active", false))
+		}, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDirectory(t)
+			d.allow("new.com")
+			row.do(d)
+			ids, err := d.FailedMails(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, id := range ids {
+				m, err := d.ResendMail(t.Context(), id)
+				if err != nil {
+					t.Error(err)
+				}
+				got = append(got, m.Recipient)
+			}
+			if !slices.Equal(got, row.want) {
+				t.Errorf("sent again to %q, want %q", got, row.want)
+			}
+		})
+	}
+}
+
+// resend queues the mail to an address again.
+func (d *fixture) resend(address string) {
+	d.t.Helper()
+	if _, err := d.ResendMail(d.t.Context(), address); err != nil {
+		d.t.Fatal(err)
 	}
 }
 

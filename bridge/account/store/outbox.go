@@ -79,6 +79,24 @@ func (tx *Tx) LastMailWith(ctx context.Context, linkHash string) (Mail, bool, er
 	return One(ctx, tx, scanMail, mailQuery+`WHERE link_hash = ? ORDER BY created_at DESC, id DESC LIMIT 1`, linkHash)
 }
 
+// unsentLinks selects the links whose mails were refused by the mail server, or not sent in time, and are not queued
+// again.
+const unsentLinks = `SELECT f.link_hash FROM outbox f WHERE f.state = '` + MailFailed + `' AND NOT EXISTS
+	(SELECT 1 FROM outbox o WHERE o.link_hash = f.link_hash AND o.state IN ('` + MailWaiting + `', '` + MailSent + `'))`
+
+// UnsentMails returns the id of the latest mail with each link that was not sent, if the link is one that
+// a member still waits for: not if the member is suspended, or signed up itself and is not provisioned.
+func (tx *Tx) UnsentMails(ctx context.Context) (ids []string, err error) {
+	return All(ctx, tx, func(row Scanner) (id string, err error) { return id, row.Scan(&id) },
+		`SELECT (SELECT id FROM outbox l WHERE l.link_hash = w.link ORDER BY created_at DESC, id DESC LIMIT 1) AS id
+		FROM (
+			SELECT m.invitation_hash AS link FROM members m WHERE m.state = 'invited' AND NOT m.suspended
+				AND (NOT m.signed_up OR EXISTS (SELECT 1 FROM people p WHERE p.member_id = m.id))
+			UNION ALL
+			SELECT c.token_hash FROM address_changes c JOIN members m ON m.id = c.member_id WHERE NOT m.suspended
+		) w WHERE w.link IN (`+unsentLinks+`) ORDER BY id`)
+}
+
 // CountMailsWith counts the mails with the link that has this hash, queued since a time.
 func (tx *Tx) CountMailsWith(ctx context.Context, linkHash string, since time.Time) (n int, err error) {
 	return n, tx.QueryRow(ctx, `SELECT count(*) FROM outbox WHERE link_hash = ? AND created_at > ?`, linkHash,

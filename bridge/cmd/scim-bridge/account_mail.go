@@ -191,7 +191,7 @@ func countMails(n int64) string {
 type mailResendCommand struct {
 	database
 	Mails     []string `arg:"" optional:"" name:"id-or-address" help:"Ids of mails, or addresses of people."`
-	Failed    bool     `help:"All failed mails whose recipients still wait."`
+	Failed    bool     `help:"The failed mails of all who still wait, without sign-ups."`
 	PublicURL string   `name:"public-url" placeholder:"URL" help:"For fresh links; by default account serve's."`
 }
 
@@ -229,7 +229,10 @@ func (c *mailResendCommand) Run(ctx context.Context, console *console) error {
 		}
 		queued := 0
 		var faults []error
-		for _, name := range slices.Compact(c.Mails) {
+		for i, name := range c.Mails {
+			if slices.Contains(c.Mails[:i], name) {
+				continue
+			}
 			m, err := d.ResendMail(ctx, name)
 			if err == nil {
 				queued++
