@@ -125,8 +125,8 @@ func takesNothing(failure *smtp.Error) error {
 	if failure.Remedy != "" {
 		return failure
 	}
-	return fmt.Errorf("the mail server takes none of several mails: %w: check the user of --smtp-url, --mail-from, and "+
-		"how many mails the server lets them send", failure)
+	return fmt.Errorf("the mail server takes none of several mails: %w: check the user of --smtp-url, --mail-from, "+
+		"and how many mails the server lets them send", failure)
 }
 
 // tryLater puts a mail off, or gives it up: not while the server takes no other either.

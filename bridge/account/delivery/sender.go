@@ -193,8 +193,8 @@ func (s *Sender) deliver(ctx context.Context, m store.Mail) error {
 	return err
 }
 
-// note writes what became of the last mail, also while the service stops. If it cannot, as on a full disk, that is kept:
-// nothing is sent before it is written, or the mail would be sent again.
+// note writes what became of the last mail, also while the service stops. If it cannot, as on a full disk, that is
+// kept: nothing is sent before it is written, or the mail would be sent again.
 func (s *Sender) note(ctx context.Context) error {
 	if s.unnoted == nil {
 		return nil

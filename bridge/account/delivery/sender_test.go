@@ -207,7 +207,8 @@ func TestAServerThatTakesNoMail(t *testing.T) {
 		{"it passes nothing on for now", smtptest.Always("RCPT", "454 4.7.1 Relay access denied"), 3,
 			"the user of --smtp-url"},
 		{"the sender is another user's", smtptest.Always(".", "554 5.2.252 SendAsDenied"), 3, "--mail-from"},
-		{"it is set up for tests", smtptest.Always(".", "554 Message rejected: address not verified"), 3, "--mail-from"},
+		{"it is set up for tests", smtptest.Always(".", "554 Message rejected: address not verified"), 3,
+			"--mail-from"},
 		{"the day's mails are used up", smtptest.Always(".", "550 5.4.5 Daily user sending limit exceeded"), 3,
 			"how many mails"},
 		{"the mails come too fast", smtptest.Always("RCPT", "450 4.2.1 The rate is too high"), 3, "how many mails"},
@@ -371,7 +372,8 @@ func TestOneMailDoesNotHoldUpTheOthers(t *testing.T) {
 				f.later(72 * time.Minute)
 				f.sendDue()
 			}
-			if m := f.mail(row.address); m.State != store.MailFailed || !strings.HasPrefix(m.LastError, "given up after 3 days") {
+			if m := f.mail(row.address); m.State != store.MailFailed ||
+				!strings.HasPrefix(m.LastError, "given up after 3 days") {
 				t.Errorf("it is %s after %d attempts: %s", m.State, m.Attempts, m.LastError)
 			}
 		})

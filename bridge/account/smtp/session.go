@@ -191,7 +191,8 @@ func (c *Session) Send(m Message) error {
 	}
 	from, err := mime.GetSender(false)
 	if err != nil {
-		return &Error{Scope: Never, NotAsked: true, Doing: "could not write the mail's sender", Answer: redact(err.Error())}
+		return &Error{Scope: Never, NotAsked: true, Doing: "could not write the mail's sender",
+			Answer: redact(err.Error())}
 	}
 	to, err := mime.GetRecipients()
 	if err != nil || len(to) != 1 {
@@ -199,8 +200,8 @@ func (c *Session) Send(m Message) error {
 	}
 	if !isASCII(to[0]) {
 		if offered, _ := c.client.Extension("SMTPUTF8"); !offered {
-			return &Error{Scope: Never, NotAsked: true, Doing: "the mail server takes no addresses with such letters before the @",
-				Answer: "it has no SMTPUTF8"}
+			return &Error{Scope: Never, NotAsked: true, Answer: "it has no SMTPUTF8",
+				Doing: "the mail server takes no addresses with such letters before the @"}
 		}
 	}
 	// A server that got it could not pass the mail on to one that has not.

@@ -193,8 +193,8 @@ func TestSending(t *testing.T) {
 			maybe: true, want: "--smtp-password-file"},
 		{name: "it passes nothing on for us", fail: smtptest.Always("RCPT", "554 5.7.1 Relay access denied"),
 			scope: smtp.AllMails, maybe: true, want: "554 5.7.1 Relay access denied: it may not pass on mail"},
-		{name: "the sender has sent too much", fail: smtptest.Always(".", "550-5.4.5 Daily limit\r\n550 5.4.5 exceeded"),
-			scope: smtp.AllMails, maybe: true, want: "how many mails"},
+		{name: "the sender has sent too much",
+			fail: smtptest.Always(".", "550-5.4.5 Daily limit\r\n550 5.4.5 exceeded"), scope: smtp.AllMails, maybe: true, want: "how many mails"},
 		{name: "the sender belongs to another user", fail: smtptest.Always(".", "554 5.2.252 SendAsDenied"),
 			scope: smtp.AllMails, maybe: true, want: "check --mail-from"},
 		{name: "the sender is not allowed", fail: smtptest.Always("MAIL", "553 5.7.1 <it@example.com>: not owned"),
@@ -243,7 +243,7 @@ func TestSending(t *testing.T) {
 			wantError(t, err, row.scope, row.want)
 			e := errorOf(t, err)
 			if e.Uncertain != row.uncertain || e.MaybeMail != row.maybe {
-				t.Errorf("that the server may have it: %t; that it may be about this mail: %t", e.Uncertain, e.MaybeMail)
+				t.Errorf("the server may have it: %t; it may be about this mail: %t", e.Uncertain, e.MaybeMail)
 			}
 			if text := e.Error(); len(text) > 600 || strings.Contains(text, "@example.com") ||
 				strings.Contains(text, "6fzw5vl3") || strings.ContainsAny(text, "\x1b\u202e") {
