@@ -51,6 +51,7 @@ const (
 	AttentionKindAddressTaken        AttentionKind = "address_taken"
 	AttentionKindAddressUnconfirmed  AttentionKind = "address_unconfirmed"
 	AttentionKindConfirmationDue     AttentionKind = "confirmation_due"
+	AttentionKindConfirmationUnsent  AttentionKind = "confirmation_unsent"
 	AttentionKindInvitationOpen      AttentionKind = "invitation_open"
 	AttentionKindInvitationUnsent    AttentionKind = "invitation_unsent"
 	AttentionKindSignupDomainMissing AttentionKind = "signup_domain_missing"
@@ -66,6 +67,8 @@ func (e AttentionKind) Valid() bool {
 	case AttentionKindAddressUnconfirmed:
 		return true
 	case AttentionKindConfirmationDue:
+		return true
+	case AttentionKindConfirmationUnsent:
 		return true
 	case AttentionKindInvitationOpen:
 		return true
@@ -558,7 +561,8 @@ type Attention struct {
 	// Kind `address_missing` and `address_taken`: stored, but not invited.
 	// `signup_domain_missing`: an address change waits for `domain` to be allowed.
 	// `address_unconfirmed`: the confirmation e-mail was sent and not yet confirmed.
-	// `invitation_unsent`: the invitation was refused by the mail server, or not sent in time.
+	// `invitation_unsent`, `confirmation_unsent`: the invitation, or the mail that has a new address
+	// confirmed, was refused by the mail server, or not sent in time.
 	// `invitation_open`: invited, not yet accepted. `confirmation_due`: accepted; the bridge must confirm.
 	Kind     AttentionKind `json:"kind"`
 	PersonId string        `json:"person_id"`
@@ -569,7 +573,8 @@ type Attention struct {
 // AttentionKind `address_missing` and `address_taken`: stored, but not invited.
 // `signup_domain_missing`: an address change waits for `domain` to be allowed.
 // `address_unconfirmed`: the confirmation e-mail was sent and not yet confirmed.
-// `invitation_unsent`: the invitation was refused by the mail server, or not sent in time.
+// `invitation_unsent`, `confirmation_unsent`: the invitation, or the mail that has a new address
+// confirmed, was refused by the mail server, or not sent in time.
 // `invitation_open`: invited, not yet accepted. `confirmation_due`: accepted; the bridge must confirm.
 type AttentionKind string
 
@@ -1391,6 +1396,16 @@ type Verdict struct {
 	RuleId *string `json:"rule_id,omitempty"`
 }
 
+// WaitingPage defines model for WaitingPage.
+type WaitingPage struct {
+	AsOf time.Time `json:"as_of"`
+
+	// Counts by kind, how many people the search finds, whichever kind was asked for; none is left out
+	Counts     map[string]int64 `json:"counts"`
+	Items      []Attention      `json:"items"`
+	NextCursor *string          `json:"next_cursor,omitempty"`
+}
+
 // AllowLockout defines model for AllowLockout.
 type AllowLockout = bool
 
@@ -1453,6 +1468,13 @@ type ListBridgesParams struct {
 	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListBridgesForBridgeParams defines parameters for ListBridgesForBridge.
+type ListBridgesForBridgeParams struct {
+	// Cursor `next_cursor` of the previous page
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // CreateProvisionedGroupParams defines parameters for CreateProvisionedGroup.
 type CreateProvisionedGroupParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1496,6 +1518,26 @@ type DeletePersonParams struct {
 // ReplacePersonParams defines parameters for ReplacePerson.
 type ReplacePersonParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListSignInAttemptsForBridgeParams defines parameters for ListSignInAttemptsForBridge.
+type ListSignInAttemptsForBridgeParams struct {
+	// Cursor `next_cursor` of the previous page
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListWaitingParams defines parameters for ListWaiting.
+type ListWaitingParams struct {
+	// Cursor `next_cursor` of the previous page
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Kind only people for whom this is pending
+	Kind *string `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Search only people with this in the userName or in the address, without regard to case
+	Search *string `form:"search,omitempty" json:"search,omitempty"`
 }
 
 // UpdateFirewallParams defines parameters for UpdateFirewall.
@@ -1885,11 +1927,18 @@ type ClientInterface interface {
 	// ListAttention Managed people with something pending
 	//
 	// Ordered by kind: `confirmation_due`, `signup_domain_missing`, `address_missing`,
-	// `address_taken`, `invitation_unsent`, `address_unconfirmed`, `invitation_open`; of each kind the oldest
-	// first, and at most 1000.
+	// `address_taken`, `invitation_unsent`, `confirmation_unsent`, `address_unconfirmed`, `invitation_open`; of
+	// each kind the oldest first, and at most 1000.
 	//
 	// Corresponds with GET /v1/directory/attention (the `ListAttention` operationId).
 	ListAttention(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListBridgesForBridge All bridges that signed in or tried to, newest contact first
+	//
+	// For the status page of the bridge.
+	//
+	// Corresponds with GET /v1/directory/bridges (the `ListBridgesForBridge` operationId).
+	ListBridgesForBridge(ctx context.Context, params *ListBridgesForBridgeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateProvisionedGroupWithBody Provision a group, adopting an unmanaged one of the same name
 	//
@@ -2088,6 +2137,21 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/directory/people/{id}/confirm (the `ConfirmPerson` operationId).
 	ConfirmPerson(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSignInAttemptsForBridge Attempts of the last 60 days, newest first, merged per session, address, rule and hour
+	//
+	// For the status page of the bridge.
+	//
+	// Corresponds with GET /v1/directory/sign-in-attempts (the `ListSignInAttemptsForBridge` operationId).
+	ListSignInAttemptsForBridge(ctx context.Context, params *ListSignInAttemptsForBridgeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListWaiting Managed people with something pending, by pages, searched and counted
+	//
+	// In the order of `/v1/directory/attention`. For the status page of the bridge; of an account without this
+	// operation it shows that list.
+	//
+	// Corresponds with GET /v1/directory/waiting (the `ListWaiting` operationId).
+	ListWaiting(ctx context.Context, params *ListWaitingParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetFirewall The whole policy, rules in the order of evaluation
 	//
@@ -2649,12 +2713,29 @@ func (c *Client) ListBridges(ctx context.Context, params *ListBridgesParams, req
 // ListAttention Managed people with something pending
 //
 // Ordered by kind: `confirmation_due`, `signup_domain_missing`, `address_missing`,
-// `address_taken`, `invitation_unsent`, `address_unconfirmed`, `invitation_open`; of each kind the oldest
-// first, and at most 1000.
+// `address_taken`, `invitation_unsent`, `confirmation_unsent`, `address_unconfirmed`, `invitation_open`; of
+// each kind the oldest first, and at most 1000.
 //
 // Corresponds with GET /v1/directory/attention (the `ListAttention` operationId).
 func (c *Client) ListAttention(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAttentionRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBridgesForBridge All bridges that signed in or tried to, newest contact first
+//
+// For the status page of the bridge.
+//
+// Corresponds with GET /v1/directory/bridges (the `ListBridgesForBridge` operationId).
+func (c *Client) ListBridgesForBridge(ctx context.Context, params *ListBridgesForBridgeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBridgesForBridgeRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3053,6 +3134,41 @@ func (c *Client) ReplacePerson(ctx context.Context, id Id, params *ReplacePerson
 // Corresponds with POST /v1/directory/people/{id}/confirm (the `ConfirmPerson` operationId).
 func (c *Client) ConfirmPerson(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewConfirmPersonRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSignInAttemptsForBridge Attempts of the last 60 days, newest first, merged per session, address, rule and hour
+//
+// For the status page of the bridge.
+//
+// Corresponds with GET /v1/directory/sign-in-attempts (the `ListSignInAttemptsForBridge` operationId).
+func (c *Client) ListSignInAttemptsForBridge(ctx context.Context, params *ListSignInAttemptsForBridgeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSignInAttemptsForBridgeRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListWaiting Managed people with something pending, by pages, searched and counted
+//
+// In the order of `/v1/directory/attention`. For the status page of the bridge; of an account without this
+// operation it shows that list.
+//
+// Corresponds with GET /v1/directory/waiting (the `ListWaiting` operationId).
+func (c *Client) ListWaiting(ctx context.Context, params *ListWaitingParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListWaitingRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4283,6 +4399,72 @@ func NewListAttentionRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListBridgesForBridgeRequest constructs an http.Request for the ListBridgesForBridge method
+func NewListBridgesForBridgeRequest(server string, params *ListBridgesForBridgeParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/directory/bridges")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewCreateProvisionedGroupRequest calls the generic CreateProvisionedGroup builder with application/json body
 func NewCreateProvisionedGroupRequest(server string, params *CreateProvisionedGroupParams, body CreateProvisionedGroupJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -4950,6 +5132,162 @@ func NewConfirmPersonRequest(server string, id Id) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListSignInAttemptsForBridgeRequest constructs an http.Request for the ListSignInAttemptsForBridge method
+func NewListSignInAttemptsForBridgeRequest(server string, params *ListSignInAttemptsForBridgeParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/directory/sign-in-attempts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListWaitingRequest constructs an http.Request for the ListWaiting method
+func NewListWaitingRequest(server string, params *ListWaitingParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/directory/waiting")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -7025,6 +7363,9 @@ type ServerInterface interface {
 	// ListAttention Managed people with something pending
 	// (GET /v1/directory/attention)
 	ListAttention(w http.ResponseWriter, r *http.Request)
+	// ListBridgesForBridge All bridges that signed in or tried to, newest contact first
+	// (GET /v1/directory/bridges)
+	ListBridgesForBridge(w http.ResponseWriter, r *http.Request, params ListBridgesForBridgeParams)
 	// CreateProvisionedGroup Provision a group, adopting an unmanaged one of the same name
 	// (POST /v1/directory/groups)
 	CreateProvisionedGroup(w http.ResponseWriter, r *http.Request, params CreateProvisionedGroupParams)
@@ -7064,6 +7405,12 @@ type ServerInterface interface {
 	// ConfirmPerson Confirm a member that accepted the invitation (`pending` becomes `active`); no effect if repeated
 	// (POST /v1/directory/people/{id}/confirm)
 	ConfirmPerson(w http.ResponseWriter, r *http.Request, id Id)
+	// ListSignInAttemptsForBridge Attempts of the last 60 days, newest first, merged per session, address, rule and hour
+	// (GET /v1/directory/sign-in-attempts)
+	ListSignInAttemptsForBridge(w http.ResponseWriter, r *http.Request, params ListSignInAttemptsForBridgeParams)
+	// ListWaiting Managed people with something pending, by pages, searched and counted
+	// (GET /v1/directory/waiting)
+	ListWaiting(w http.ResponseWriter, r *http.Request, params ListWaitingParams)
 	// GetFirewall The whole policy, rules in the order of evaluation
 	// (GET /v1/firewall)
 	GetFirewall(w http.ResponseWriter, r *http.Request)
@@ -7325,6 +7672,52 @@ func (siw *ServerInterfaceWrapper) ListAttention(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListAttention(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListBridgesForBridge operation middleware
+func (siw *ServerInterfaceWrapper) ListBridgesForBridge(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBridgesForBridgeParams
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListBridgesForBridge(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -7802,6 +8195,124 @@ func (siw *ServerInterfaceWrapper) ConfirmPerson(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ConfirmPerson(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSignInAttemptsForBridge operation middleware
+func (siw *ServerInterfaceWrapper) ListSignInAttemptsForBridge(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSignInAttemptsForBridgeParams
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSignInAttemptsForBridge(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListWaiting operation middleware
+func (siw *ServerInterfaceWrapper) ListWaiting(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWaitingParams
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", r.URL.Query(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "kind"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", r.URL.Query(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "search"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "search", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListWaiting(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -9397,6 +9908,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/auth/start", wrapper.StartSignIn)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/bridges", wrapper.ListBridges)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/attention", wrapper.ListAttention)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/bridges", wrapper.ListBridgesForBridge)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/groups", wrapper.CreateProvisionedGroup)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/directory/groups/{id}", wrapper.DeleteGroup)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/groups/{id}", wrapper.GetGroup)
@@ -9410,6 +9922,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.ReplacePerson)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/people/{id}/confirm", wrapper.ConfirmPerson)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/people/search", wrapper.SearchPeople)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/sign-in-attempts", wrapper.ListSignInAttemptsForBridge)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/waiting", wrapper.ListWaiting)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/firewall", wrapper.GetFirewall)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v1/firewall", wrapper.UpdateFirewall)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/firewall/evaluate", wrapper.EvaluateFirewall)
@@ -9701,6 +10215,45 @@ type ListAttentiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAttentiondefaultApplicationProblemPlusJSONResponse) VisitListAttentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBridgesForBridgeRequestObject struct {
+	Params ListBridgesForBridgeParams
+}
+
+type ListBridgesForBridgeResponseObject interface {
+	VisitListBridgesForBridgeResponse(w http.ResponseWriter) error
+}
+
+type ListBridgesForBridge200JSONResponse BridgePage
+
+func (response ListBridgesForBridge200JSONResponse) VisitListBridgesForBridgeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBridgesForBridgedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBridgesForBridgedefaultApplicationProblemPlusJSONResponse) VisitListBridgesForBridgeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10259,6 +10812,84 @@ type ConfirmPersondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ConfirmPersondefaultApplicationProblemPlusJSONResponse) VisitConfirmPersonResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSignInAttemptsForBridgeRequestObject struct {
+	Params ListSignInAttemptsForBridgeParams
+}
+
+type ListSignInAttemptsForBridgeResponseObject interface {
+	VisitListSignInAttemptsForBridgeResponse(w http.ResponseWriter) error
+}
+
+type ListSignInAttemptsForBridge200JSONResponse SignInAttemptPage
+
+func (response ListSignInAttemptsForBridge200JSONResponse) VisitListSignInAttemptsForBridgeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSignInAttemptsForBridgedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSignInAttemptsForBridgedefaultApplicationProblemPlusJSONResponse) VisitListSignInAttemptsForBridgeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWaitingRequestObject struct {
+	Params ListWaitingParams
+}
+
+type ListWaitingResponseObject interface {
+	VisitListWaitingResponse(w http.ResponseWriter) error
+}
+
+type ListWaiting200JSONResponse WaitingPage
+
+func (response ListWaiting200JSONResponse) VisitListWaitingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWaitingdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListWaitingdefaultApplicationProblemPlusJSONResponse) VisitListWaitingResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -11891,6 +12522,9 @@ type StrictServerInterface interface {
 	// ListAttention Managed people with something pending
 	// (GET /v1/directory/attention)
 	ListAttention(ctx context.Context, request ListAttentionRequestObject) (ListAttentionResponseObject, error)
+	// ListBridgesForBridge All bridges that signed in or tried to, newest contact first
+	// (GET /v1/directory/bridges)
+	ListBridgesForBridge(ctx context.Context, request ListBridgesForBridgeRequestObject) (ListBridgesForBridgeResponseObject, error)
 	// CreateProvisionedGroup Provision a group, adopting an unmanaged one of the same name
 	// (POST /v1/directory/groups)
 	CreateProvisionedGroup(ctx context.Context, request CreateProvisionedGroupRequestObject) (CreateProvisionedGroupResponseObject, error)
@@ -11930,6 +12564,12 @@ type StrictServerInterface interface {
 	// ConfirmPerson Confirm a member that accepted the invitation (`pending` becomes `active`); no effect if repeated
 	// (POST /v1/directory/people/{id}/confirm)
 	ConfirmPerson(ctx context.Context, request ConfirmPersonRequestObject) (ConfirmPersonResponseObject, error)
+	// ListSignInAttemptsForBridge Attempts of the last 60 days, newest first, merged per session, address, rule and hour
+	// (GET /v1/directory/sign-in-attempts)
+	ListSignInAttemptsForBridge(ctx context.Context, request ListSignInAttemptsForBridgeRequestObject) (ListSignInAttemptsForBridgeResponseObject, error)
+	// ListWaiting Managed people with something pending, by pages, searched and counted
+	// (GET /v1/directory/waiting)
+	ListWaiting(ctx context.Context, request ListWaitingRequestObject) (ListWaitingResponseObject, error)
 	// GetFirewall The whole policy, rules in the order of evaluation
 	// (GET /v1/firewall)
 	GetFirewall(ctx context.Context, request GetFirewallRequestObject) (GetFirewallResponseObject, error)
@@ -12237,6 +12877,32 @@ func (sh *strictHandler) ListAttention(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListAttentionResponseObject); ok {
 		if err := validResponse.VisitListAttentionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListBridgesForBridge operation middleware
+func (sh *strictHandler) ListBridgesForBridge(w http.ResponseWriter, r *http.Request, params ListBridgesForBridgeParams) {
+	var request ListBridgesForBridgeRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBridgesForBridge(ctx, request.(ListBridgesForBridgeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBridgesForBridge")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListBridgesForBridgeResponseObject); ok {
+		if err := validResponse.VisitListBridgesForBridgeResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -12623,6 +13289,58 @@ func (sh *strictHandler) ConfirmPerson(w http.ResponseWriter, r *http.Request, i
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ConfirmPersonResponseObject); ok {
 		if err := validResponse.VisitConfirmPersonResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSignInAttemptsForBridge operation middleware
+func (sh *strictHandler) ListSignInAttemptsForBridge(w http.ResponseWriter, r *http.Request, params ListSignInAttemptsForBridgeParams) {
+	var request ListSignInAttemptsForBridgeRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSignInAttemptsForBridge(ctx, request.(ListSignInAttemptsForBridgeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSignInAttemptsForBridge")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSignInAttemptsForBridgeResponseObject); ok {
+		if err := validResponse.VisitListSignInAttemptsForBridgeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListWaiting operation middleware
+func (sh *strictHandler) ListWaiting(w http.ResponseWriter, r *http.Request, params ListWaitingParams) {
+	var request ListWaitingRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWaiting(ctx, request.(ListWaitingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWaiting")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListWaitingResponseObject); ok {
+		if err := validResponse.VisitListWaitingResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
