@@ -138,6 +138,7 @@ const (
 	SignupDomainMissing AttentionKind = "signup_domain_missing" // an address change waits for the domain to be allowed
 	AddressUnconfirmed  AttentionKind = "address_unconfirmed"   // the e-mail went out
 	InvitationUnsent    AttentionKind = "invitation_unsent"     // refused by the mail server, or not sent in time
+	ConfirmationUnsent  AttentionKind = "confirmation_unsent"   // so was the mail that has a new address confirmed
 	InvitationOpen      AttentionKind = "invitation_open"       // invited, not yet accepted
 	ConfirmationDue     AttentionKind = "confirmation_due"      // accepted; the bridge must confirm
 )

@@ -69,8 +69,14 @@ func (a *Account) HastenMails(ctx context.Context) (n int64, err error) {
 		if err := tx.SetMailServerFailure(ctx, server.MailServerFailure); err != nil {
 			return err
 		}
-		n, err = tx.HastenMails(ctx, a.Time())
-		return err
+		now := a.Time()
+		if err := tx.MendMailTimes(ctx, now); err != nil {
+			return err
+		}
+		if n, err = tx.HastenMails(ctx, now); err != nil || n == 0 {
+			return err
+		}
+		return a.Audit(ctx, tx, "mail.send", "", "%d mails made due", n)
 	})
 	return n, err
 }

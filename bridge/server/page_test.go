@@ -516,11 +516,14 @@ func TestThoseWhoNeedAnOperatorAreOnTheOverview(t *testing.T) {
 	}
 	f.account.people = append(f.account.people,
 		bridge.Attention{UserName: "moving", Kind: bridge.SignupDomainMissing, Domain: "new.example"},
-		bridge.Attention{UserName: "second", Kind: bridge.AddressTaken, Address: "taken@example.com"})
+		bridge.Attention{UserName: "second", Kind: bridge.AddressTaken, Address: "taken@example.com"},
+		bridge.Attention{UserName: "third", Kind: bridge.InvitationUnsent, Address: "refused@example.com"},
+		bridge.Attention{UserName: "fourth", Kind: bridge.ConfirmationUnsent, Address: "full@example.com"})
 	_, body := f.visitor(t).get("/app")
 	for _, want := range []string{
-		">moving<", "new.example", ">second<", "taken@example.com", ">address_missing0<", "<strong>102</strong> of 402",
-		"<strong>100</strong> accepted",
+		">moving<", "new.example", ">second<", "taken@example.com", ">address_missing0<", "<strong>104</strong> of 404",
+		"<strong>100</strong> accepted", ">third<", "the mail to refused@example.com could not be sent", ">fourth<",
+		"confirm the new address full@example.com, and the mail to it could not be sent",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is missing", want)

@@ -62,8 +62,11 @@ func (m metrics) observe(took time.Duration, failure *smtp.Error) {
 var (
 	mailsGauge = prometheus.NewDesc("scimbridge_account_mails",
 		"Mails of the last 30 days.", []string{"state"}, nil)
+	unsentGauge = prometheus.NewDesc("scimbridge_account_mails_unsent",
+		"Mails that were refused or not sent in time, and that people still wait for; without sign-ups.", nil, nil)
 	oldestGauge = prometheus.NewDesc("scimbridge_account_mails_oldest_waiting_timestamp_seconds",
-		"When the oldest mail that waits to be sent was queued; 0 if none waits.", nil, nil)
+		"When the oldest mail that waits, and was not sent before, was queued; without sign-ups; 0 if none waits.", nil,
+		nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -71,6 +74,7 @@ func (s *Sender) Describe(ch chan<- *prometheus.Desc) {
 	s.metrics.attempts.Describe(ch)
 	s.metrics.duration.Describe(ch)
 	ch <- mailsGauge
+	ch <- unsentGauge
 	ch <- oldestGauge
 }
 
@@ -85,6 +89,7 @@ func (s *Sender) Collect(ch chan<- prometheus.Metric) {
 	for state, count := range n.ByState {
 		ch <- prometheus.MustNewConstMetric(mailsGauge, prometheus.GaugeValue, float64(count), state)
 	}
+	ch <- prometheus.MustNewConstMetric(unsentGauge, prometheus.GaugeValue, float64(n.Unsent))
 	oldest := 0.0
 	if !n.Oldest.IsZero() {
 		oldest = float64(n.Oldest.UnixMicro()) / 1e6

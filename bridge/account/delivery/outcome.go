@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/smtp"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
@@ -32,6 +34,8 @@ const (
 	mostInRow = 3
 	// mostAddressesInRow is mostInRow for addresses that do not exist, of which there may be some.
 	mostAddressesInRow = 10
+	// fewestAttempts are those before a mail is given up, which are not made in a moment when the clock is ahead.
+	fewestAttempts = 24
 )
 
 // after returns the pause after failures for that long: from 80 to 120 percent of it by a random number below 1, so
@@ -85,7 +89,20 @@ func (s *Sender) record(ctx context.Context, tx *store.Tx, m store.Mail, failure
 			s.serverFails(ctx, tx, failure, now))
 	}
 	if failure.NotAsked {
-		return s.refused(m, failure, tx.FailMail(ctx, m, failure.Error()))
+		s.logRefused(tx, m, failure)
+		return tx.FailMail(ctx, m, failure.Error())
+	}
+	if failure.Scope == smtp.Never || failure.Scope == smtp.Later {
+		// By signing up with addresses that do not exist, anybody could have the server count as one that takes none.
+		switch strange, err := tx.StrangersCaused(ctx, m.ID); {
+		case err != nil:
+			return err
+		case strange && failure.Scope == smtp.Never:
+			s.logRefused(tx, m, failure)
+			return tx.FailMail(ctx, m, failure.Error())
+		case strange:
+			return s.tryLater(ctx, tx, m, failure, false, now)
+		}
 	}
 	inRow, err := tx.BlameMail(ctx, m.ID)
 	if err != nil {
@@ -93,7 +110,8 @@ func (s *Sender) record(ctx context.Context, tx *store.Tx, m store.Mail, failure
 	}
 	serverFault := inRow >= mostRefused(failure)
 	if failure.Scope == smtp.Never && !serverFault {
-		err = s.refused(m, failure, tx.RefuseMail(ctx, m, failure.Error()))
+		s.logRefused(tx, m, failure)
+		err = tx.RefuseMail(ctx, m, failure.Error())
 	} else {
 		err = s.tryLater(ctx, tx, m, failure, serverFault, now)
 	}
@@ -106,10 +124,13 @@ func (s *Sender) record(ctx context.Context, tx *store.Tx, m store.Mail, failure
 	return errors.Join(err, s.serverWorks(ctx, tx))
 }
 
-// refused logs that a mail was refused, and returns err.
-func (s *Sender) refused(m store.Mail, failure *smtp.Error, err error) error {
-	s.logger.Warn("a mail was refused, and is not sent", "mail", m.ID, "kind", m.Kind, "error", failure)
-	return err
+// log logs what a transaction has written, once it is committed.
+func (s *Sender) log(tx *store.Tx, level hclog.Level, text string, args ...any) {
+	tx.AfterCommit(func() { s.logger.Log(level, text, args...) })
+}
+
+func (s *Sender) logRefused(tx *store.Tx, m store.Mail, failure *smtp.Error) {
+	s.log(tx, hclog.Warn, "a mail was refused, and is not sent", "mail", m.ID, "kind", m.Kind, "error", failure)
 }
 
 // mostRefused is from how many mails on, none of which was taken, it is the server's fault and not theirs.
@@ -133,10 +154,10 @@ func takesNothing(failure *smtp.Error) error {
 func (s *Sender) tryLater(ctx context.Context, tx *store.Tx, m store.Mail, failure *smtp.Error, serverFault bool,
 	now time.Time,
 ) error {
-	if m.FirstFailure.IsZero() {
+	if m.FirstFailure.IsZero() || m.FirstFailure.After(now) { // as after the clock was ahead
 		m.FirstFailure = now
 	}
-	tooLong := now.Sub(m.FirstFailure) >= giveUpAfter && !serverFault
+	tooLong := now.Sub(m.FirstFailure) >= giveUpAfter && m.Attempts >= fewestAttempts && !serverFault
 	if tooLong && failure.Scope == smtp.AllMails {
 		var err error
 		if tooLong, err = tx.TookMailSince(ctx, m.FirstFailure); err != nil {
@@ -151,11 +172,12 @@ func (s *Sender) tryLater(ctx context.Context, tx *store.Tx, m store.Mail, failu
 		givenUp = fmt.Sprintf("given up after %d days", giveUpAfter/(24*time.Hour))
 	}
 	if givenUp != "" {
-		s.logger.Warn("a mail was given up", "mail", m.ID, "kind", m.Kind, "attempts", m.Attempts, "error", failure)
+		s.log(tx, hclog.Warn, "a mail was given up", "mail", m.ID, "kind", m.Kind, "attempts", m.Attempts, "error",
+			failure)
 		return tx.FailMail(ctx, m, givenUp+": "+failure.Error())
 	}
 	pause := mailBackoff.after(now.Sub(m.FirstFailure), rand.Float64())
-	s.logger.Info("a mail could not be sent now; trying again", "mail", m.ID, "kind", m.Kind, "error", failure,
+	s.log(tx, hclog.Info, "a mail could not be sent now; trying again", "mail", m.ID, "kind", m.Kind, "error", failure,
 		"in", pause.Round(time.Second))
 	return tx.DeferMail(ctx, m, now.Add(pause), failure.Error())
 }
@@ -171,13 +193,13 @@ func (s *Sender) serverFails(ctx context.Context, tx *store.Tx, failure error, n
 		return err
 	}
 	f := server.MailServerFailure
-	if f.Failures++; f.Since.IsZero() {
+	if f.Failures++; f.Since.IsZero() || f.Since.After(now) {
 		f.Since = now
 	}
 	pause := serverBackoff.after(now.Sub(f.Since), rand.Float64())
 	f.NextAttempt, f.LastError = now.Add(pause), failure.Error()
 	if f.Failures == 1 || server.LastError != f.LastError {
-		s.logger.Warn("no mail can be sent; trying again", "error", failure, "in", pause.Round(time.Second))
+		s.log(tx, hclog.Warn, "no mail can be sent; trying again", "error", failure, "in", pause.Round(time.Second))
 	}
 	return tx.SetMailServerFailure(ctx, f)
 }
@@ -187,6 +209,6 @@ func (s *Sender) serverWorks(ctx context.Context, tx *store.Tx) error {
 	if err != nil || server.Failures == 0 {
 		return err
 	}
-	s.logger.Info("mails can be sent again", "failures", server.Failures, "since", server.Since)
+	s.log(tx, hclog.Info, "mails can be sent again", "failures", server.Failures, "since", server.Since)
 	return tx.SetMailServerFailure(ctx, store.MailServerFailure{})
 }

@@ -15,11 +15,8 @@ import (
 const (
 	// poll is how often the outbox is looked at: commands beside the service, and other services, queue mails too.
 	poll = 5 * time.Second
-	// lease is for how long a mail belongs to the process that sends it. One that is killed leaves its mail to
-	// others after that.
-	lease = 2 * time.Minute
 	// sendTimeout ends before the lease.
-	sendTimeout = 110 * time.Second
+	sendTimeout = store.MailLease - 10*time.Second
 	// graceful is for the mail that is being sent when the service stops.
 	graceful = 5 * time.Second
 	// mailsPerSession is fewer than servers allow.
@@ -121,10 +118,10 @@ func (s *Sender) pause(ctx context.Context) (pause time.Duration, err error) {
 		if err != nil {
 			return err
 		}
-		if pause = server.NextAttempt.Sub(now); pause > 0 {
+		if pause = server.Pause(now); pause > 0 {
 			return nil
 		}
-		next, err := tx.NextMail(ctx)
+		next, err := tx.NextMail(ctx, now)
 		if pause = next.Sub(now); next.IsZero() {
 			pause = poll
 		}
@@ -137,33 +134,40 @@ func (s *Sender) claim(ctx context.Context) (m store.Mail, found bool, err error
 	return m, found, s.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		now := s.account.Time()
 		server, err := tx.MailServer(ctx)
-		if err != nil || server.NextAttempt.After(now) {
+		if err != nil || server.Pause(now) > 0 {
+			return err
+		}
+		if err := tx.MendMailTimes(ctx, now); err != nil {
 			return err
 		}
 		// A server that fails is asked in turn by a mail that was tried and by one that was not: either may be what it
 		// takes.
 		for range claimLimit {
-			var known bool
-			if m, known, found, err = tx.DueMail(ctx, now, server.Failures%2); err != nil || !found {
+			due, isDue, err := tx.DueMail(ctx, now, server.Failures%2)
+			if err != nil || !isDue {
 				return err
 			}
+			m = due.Mail
 			switch {
-			case !known:
+			case !due.Known:
 				err = tx.VoidMail(ctx, m.ID, "its link leads nowhere any more")
+			case due.Suspended:
+				err = tx.SuspendMail(ctx, m.ID)
 			case !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt):
 				err = tx.FailMail(ctx, m, expired(m))
 			case m.Copies >= mostCopies: // each time the service was killed, or could not write that it was sent
 				err = tx.FailMail(ctx, m, tooManyCopies(m))
 			default:
 				m = s.account.AtPublicURL(m)
-				m.LeasedUntil, m.Attempts, m.Copies = now.Add(lease), m.Attempts+1, m.Copies+1
+				m.LeasedUntil, m.Attempts, m.Copies = now.Add(store.MailLease), m.Attempts+1, m.Copies+1
+				found = true
 				return tx.LeaseMail(ctx, m)
 			}
-			if found = false; err != nil {
+			if err != nil {
 				return err
 			}
 		}
-		s.Wake() // there may be more
+		tx.AfterCommit(s.Wake) // there may be more
 		return nil
 	})
 }

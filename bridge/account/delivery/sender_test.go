@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -502,7 +503,7 @@ func TestAMailThatIsRefused(t *testing.T) {
 	}
 }
 
-// A server that is away is asked by one mail at a time, ever more seldom, and then all are sent.
+// A server that is away is asked by one mail at a time, at growing intervals, and then all are sent.
 func TestAServerThatIsAway(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -565,6 +566,9 @@ func TestHastenedMailsAreDue(t *testing.T) {
 	f.server.Fail(nil)
 	if n, err := f.HastenMails(t.Context()); err != nil || n != 2 {
 		t.Errorf("%d mails, %v", n, err)
+	}
+	if events, err := f.AuditEvents(t.Context(), "", 1); err != nil || events.Items[0].Action != "mail.send" {
+		t.Errorf("it is not audited: %+v, %v", events.Items, err)
 	}
 	f.sendDue()
 	f.wantMail("bob@example.com", store.MailSent, 2, "")
@@ -688,7 +692,7 @@ func TestAMailOfAServiceThatIsKilledEachTime(t *testing.T) {
 		if m, found, err := killed.claim(t.Context()); err != nil || found && killed.send(t.Context(), m) != nil {
 			t.Fatal(err)
 		}
-		f.later(lease)
+		f.later(store.MailLease)
 	}
 	f.sendDue()
 	copies := make(map[string]int)
@@ -756,12 +760,322 @@ func TestMailsOfSuspendedPeopleWait(t *testing.T) {
 	f.create("bob@example.com")
 	f.sendDue()
 	f.wantGot("bob@example.com")
-	if n, err := f.CountMails(t.Context()); err != nil || !n.Oldest.IsZero() || n.ByState[store.MailWaiting] != 1 {
+	if n, err := f.CountMails(t.Context()); err != nil || !n.Oldest.IsZero() || n.ByState[store.MailSuspended] != 1 {
 		t.Errorf("%+v, %v", n, err)
 	}
 	f.replace(p.ID, input("ann@example.com", true))
 	f.sendDue()
 	f.wantGot("bob@example.com", "ann@example.com")
+}
+
+// Thousands of mails that wait for nothing but a reactivation are not looked at again: they make no other mail wait,
+// and nobody writes while they are all there is.
+func TestMailsOfSuspendedPeopleAreNoLongerDue(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var left []directory.Person
+	for _, p := range f.create(people(40)...) {
+		f.replace(p.ID, input(p.Address, false))
+		left = append(left, p)
+		f.later(10 * time.Minute) // or suspensions would be held
+	}
+	for range 2 {
+		f.sendDue()
+	}
+	f.wantGot()
+	pause, err := f.sender.pause(t.Context())
+	n, err2 := f.CountMails(t.Context())
+	if err := errors.Join(err, err2); err != nil || pause <= 0 || n.ByState[store.MailWaiting] != 0 {
+		t.Errorf("it looks again in %s, with %v; %v", pause, n.ByState, err)
+	}
+	// Those who return get theirs, also after the link was replaced; the others' go when their links do.
+	f.replace(left[0].ID, input(left[0].Address, true))
+	f.replace(left[1].ID, input("moved@example.com", false))
+	f.replace(left[1].ID, input("moved@example.com", true))
+	if err := f.DeletePerson(t.Context(), left[2].ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	f.sendDue()
+	f.wantGot(left[0].Address, "moved@example.com")
+	f.wantMail(left[1].Address, store.MailVoid, 0, "")
+	f.wantMail(left[2].Address, store.MailVoid, 0, "")
+	f.wantMail(left[3].Address, store.MailSuspended, 0, "")
+}
+
+// So is a new address to confirm.
+func TestConfirmationsOfSuspendedPeopleWait(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	if _, err := f.CreateSignupDomain(t.Context(), "example.org"); err != nil {
+		t.Fatal(err)
+	}
+	p := f.create("ann@example.com")[0]
+	f.accept("ann@example.com")
+	f.replace(p.ID, input("ann@example.org", true))
+	f.suspend(p.MemberID, true)
+	f.sendDue()
+	f.wantMail("ann@example.org", store.MailSuspended, 0, "")
+	f.suspend(p.MemberID, false)
+	f.sendDue()
+	f.wantMail("ann@example.org", store.MailSent, 1, "")
+}
+
+// accept follows the link of an invitation.
+func (f *fixture) accept(address string) {
+	f.t.Helper()
+	_, token, _ := strings.Cut(f.mail(address).Link, "/join/")
+	if _, err := f.AcceptInvitation(f.t.Context(), token); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// suspend suspends or reactivates a member by hand.
+func (f *fixture) suspend(memberID string, suspended bool) {
+	f.t.Helper()
+	u := directory.MemberUpdate{Suspended: &suspended}
+	if _, err := f.UpdateMember(f.t.Context(), memberID, u, ""); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// A clock that was ahead for a moment, by a day or a year, does not make mails wait until then.
+func TestAClockThatWasAhead(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		do   func(f *fixture) // while it is ahead
+		now  bool             // the operator does not wait
+	}{
+		{"a mail was queued", func(f *fixture) { f.create("ann@example.com") }, false},
+		{"a mail was put off", func(f *fixture) {
+			f.create("ann@example.com")
+			f.server.Fail(to("ann", "450 4.7.1 greylisted"))
+			f.sendDue()
+		}, false},
+		{"the server was away", func(f *fixture) {
+			f.create("ann@example.com")
+			f.server.Fail(smtptest.Always("connect", "421 4.3.2 too many"))
+			f.sendDue()
+		}, false},
+		{"a process was killed", func(f *fixture) {
+			f.create("ann@example.com")
+			if _, found, err := f.newSender().claim(f.t.Context()); err != nil || !found {
+				f.t.Fatal(found, err)
+			}
+		}, false},
+		{"a process was killed, and the operator does not wait", func(f *fixture) {
+			f.create("ann@example.com")
+			if _, found, err := f.newSender().claim(f.t.Context()); err != nil || !found {
+				f.t.Fatal(found, err)
+			}
+		}, true},
+	} {
+		for _, ahead := range []time.Duration{24 * time.Hour, 365 * 24 * time.Hour} {
+			t.Run(row.name+", by "+ahead.String(), func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t)
+				f.later(ahead)
+				row.do(f)
+				f.later(-ahead)
+				f.server.Fail(nil)
+				if n, err := int64(1), error(nil); row.now {
+					if n, err = f.HastenMails(t.Context()); err != nil || n != 1 {
+						t.Errorf("%d mails are due, %v", n, err)
+					}
+				}
+				f.sendDue()
+				if m := f.mail("ann@example.com"); m.State != store.MailSent {
+					t.Errorf("it is %s, next attempt %s, leased until %s", m.State, m.NextAttempt, m.LeasedUntil)
+				}
+			})
+		}
+	}
+}
+
+// A backup that is restored sends what still waits, with the ids that it had, and nothing that was sent since.
+func TestMailsAfterARestore(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("ann@example.com", "bob@example.com")
+	saved := filepath.Join(t.TempDir(), "backup.db")
+	if _, err := f.Store.Backup(t.Context(), saved, false, func(int64, int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	f.server.Fail(to("bob", "450 4.7.1 greylisted"))
+	f.sendDue()
+	id := f.mail("bob@example.com").ID
+	if err := f.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := strings.TrimPrefix(f.Store.Setting(), "sqlite:")
+	r, err := account.Restore(t.Context(), saved, path, func(int64, int64) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Account.Store, err = store.Open(t.Context(), "sqlite:"+path); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Account.Store.Close() })
+	r.Account.Now, r.Account.PublicURL = f.Now, f.PublicURL
+	f.Account = r.Account
+	f.server.Fail(nil)
+	f.later(2 * time.Minute)
+	f.sender = f.newSender()
+	f.sendDue()
+	f.wantGot("ann@example.com", "bob@example.com")
+	if got := f.server.Mails()[1].Header("Message-ID"); got != "<"+id+"@example.com>" {
+		t.Errorf("the id is %s, and was %s", got, id)
+	}
+}
+
+// Failures that began while the clock was ahead are as old as the first one since, and pauses grow from there.
+func TestFailuresFromWhenTheClockWasAhead(t *testing.T) {
+	t.Parallel()
+	const year = 365 * 24 * time.Hour
+	f := newFixture(t)
+	f.later(year)
+	f.create("ann@example.com")
+	f.server.Fail(to("ann", "450 4.2.2 full"))
+	f.sendDue()
+	f.later(-year)
+	f.sendDue()
+	if m := f.mail("ann@example.com"); m.Attempts != 2 || m.FirstFailure.After(f.Time()) ||
+		m.NextAttempt.Sub(f.Time()) > 2*time.Minute {
+		t.Errorf("it fails since %s, and is tried at %s", m.FirstFailure, m.NextAttempt)
+	}
+	f.server.Fail(smtptest.Always("connect", "421 4.3.2 too many"))
+	f.sender.drop()
+	f.later(year)
+	f.create("bob@example.com")
+	f.sendDue()
+	f.later(-year)
+	f.sendDue()
+	if s, err := f.MailServer(t.Context()); err != nil || s.Since.After(f.Time()) || s.Failures != 2 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// Three days that passed in a moment are none.
+func TestAMailIsNotGivenUpByTheClockAlone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create("ann@example.com")
+	f.server.Fail(to("ann", "450 4.2.2 full"))
+	f.sendDue()
+	f.later(giveUpAfter)
+	f.sendDue()
+	f.wantMail("ann@example.com", store.MailWaiting, 2, "full")
+}
+
+// No pause is taken for one that a clock wrote that was ahead.
+func TestPausesAreWithinTheirBounds(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		b     backoff
+		bound time.Duration
+	}{{"a mail's", mailBackoff, store.LongestMailPause}, {"the server's", serverBackoff, store.LongestServerPause}} {
+		if longest := row.b.after(giveUpAfter, 1); longest >= row.bound {
+			t.Errorf("%s: %s, and the bound is %s", row.name, longest, row.bound)
+		}
+	}
+}
+
+// What strangers cause by signing up, with addresses that do not exist or do not take mail now, neither holds up the
+// mails of others, nor rings an alarm.
+func TestStrangersHoldUpNobody(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ name, answer, state string }{
+		{"their addresses do not exist", "550 5.1.1 unknown", store.MailFailed},
+		{"they are not liked", "550 not wanted", store.MailFailed},
+		{"they are full", "452 4.2.2 full", store.MailWaiting},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			if _, err := f.CreateSignupDomain(t.Context(), "example.com"); err != nil {
+				t.Fatal(err)
+			}
+			for _, address := range people(2 * mostAddressesInRow) {
+				if err := f.SignUp(t.Context(), address, "P"); err != nil {
+					t.Fatal(err)
+				}
+				f.later(networkPause)
+			}
+			f.server.Fail(smtptest.Always("RCPT TO:<p", row.answer))
+			f.sendDue()
+			f.later(2 * time.Hour)
+			f.create("ann@example.com")
+			f.sendDue()
+			f.wantGot("ann@example.com")
+			if s, err := f.MailServer(t.Context()); err != nil || s.Failures != 0 {
+				t.Errorf("%+v, %v", s, err)
+			}
+			f.wantMail("p00@example.com", row.state, f.mail("p00@example.com").Attempts, row.answer[4:])
+			f.wantAlarms(0, time.Time{})
+		})
+	}
+}
+
+// networkPause is long enough that one client may sign up again.
+const networkPause = 3 * time.Minute
+
+// wantAlarms wants so many mails to be shown as unsent, and the oldest that waits to be of a time.
+func (f *fixture) wantAlarms(unsent int64, oldest time.Time) {
+	f.t.Helper()
+	n, err := f.CountMails(f.t.Context())
+	if err != nil || n.Unsent != unsent || !n.Oldest.Equal(oldest) {
+		f.t.Errorf("%d are unsent, and the oldest waits since %s, want %d and %s; %v", n.Unsent, n.Oldest, unsent,
+			oldest, err)
+	}
+}
+
+// An operator is told of mails that people wait for, until they are sent or needed no more.
+func TestWhichMailsRingAnAlarm(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	if _, err := f.CreateSignupDomain(t.Context(), "example.com"); err != nil {
+		t.Fatal(err)
+	}
+	ann := f.create("ann@example.com")[0]
+	f.wantAlarms(0, f.mail("ann@example.com").CreatedAt)
+	f.server.Fail(to("ann", "550 5.1.1 unknown"))
+	f.sendDue()
+	f.wantAlarms(1, time.Time{})
+	if _, err := f.ResendMail(t.Context(), "ann@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	f.wantAlarms(0, f.mail("ann@example.com").CreatedAt)
+	f.sendDue()
+	f.wantAlarms(1, time.Time{})
+	f.replace(ann.ID, input("ann@example.com", false))
+	f.wantAlarms(0, time.Time{})
+	f.replace(ann.ID, input("ann@example.com", true))
+	f.wantAlarms(1, time.Time{})
+	f.server.Fail(nil)
+	if _, err := f.ResendMail(t.Context(), "ann@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	f.sendDue()
+	f.wantAlarms(0, time.Time{})
+
+	// A stranger who asks for another copy, when the mailbox has become full.
+	f.server.Fail(to("ann", "452 4.2.2 full"))
+	f.later(25 * time.Hour)
+	if err := f.SignUp(t.Context(), "ann@example.com", "A"); err != nil {
+		t.Fatal(err)
+	}
+	f.sendDue()
+	f.wantMail("ann@example.com", store.MailWaiting, 1, "full")
+	f.wantAlarms(0, time.Time{})
+
+	// A mail that is given up, and one that is not sent while its link is good.
+	f.create("bob@example.com", "cid@example.com")
+	f.sql(`UPDATE outbox SET first_failure = 1, attempts = ? WHERE recipient = 'bob@example.com'`, fewestAttempts)
+	f.sql(`UPDATE outbox SET expires_at = 1 WHERE recipient = 'cid@example.com'`)
+	f.server.Fail(smtptest.Always("RCPT", "452 4.2.2 full"))
+	f.sendDue()
+	f.wantAlarms(2, time.Time{})
 }
 
 // A process that is killed leaves its mail to the others when its lease is over.
@@ -776,7 +1090,7 @@ func TestAMailOfAProcessThatWasKilled(t *testing.T) {
 	}
 	f.sendDue()
 	f.wantGot()
-	f.later(lease)
+	f.later(store.MailLease)
 	f.sendDue()
 	f.wantGot("ann@example.com")
 	f.wantMail("ann@example.com", store.MailSent, 2, "")
@@ -950,7 +1264,7 @@ func TestAnOutcomeThatCannotBeWritten(t *testing.T) {
 		if _, err := f.sender.sendDue(t.Context()); err == nil {
 			t.Fatal("it was written")
 		}
-		f.later(2 * lease)
+		f.later(2 * store.MailLease)
 	}
 	f.wantGot("ann@example.com")
 	f.sql(`DROP TRIGGER full`)

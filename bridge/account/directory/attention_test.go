@@ -71,3 +71,26 @@ func TestAnInvitationThatCouldNotBeSentIsShown(t *testing.T) {
 	}
 	wantWaiting("ann@example.com invitation_open", "bob@example.com invitation_open")
 }
+
+// So is a mail to a new address, which nobody confirms then.
+func TestAConfirmationThatCouldNotBeSentIsShown(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	d.allow("new.com")
+	for _, name := range []string{"ann", "bob"} {
+		p := d.joined(name + "@example.com")
+		d.replace(p.ID, input(name+"@new.com"))
+	}
+	d.fail("ann@new.com")
+	wantWaiting := func(want ...string) {
+		t.Helper()
+		if got := d.waiting(); !slices.Equal(got, want) {
+			t.Errorf("they wait %q, want %q", got, want)
+		}
+	}
+	wantWaiting("ann@new.com confirmation_unsent", "bob@new.com address_unconfirmed")
+	if _, err := d.ResendMail(t.Context(), "ann@new.com"); err != nil {
+		t.Fatal(err)
+	}
+	wantWaiting("ann@new.com address_unconfirmed", "bob@new.com address_unconfirmed")
+}

@@ -63,10 +63,14 @@ func (d *Directory) remind(ctx context.Context, tx *store.Tx, m store.Member) er
 		return err
 	case !d.isInvited(m):
 		return d.inviteUnnamed(ctx, tx, m)
-	case !found, last.State == store.MailWaiting, d.account.Time().Sub(last.CreatedAt) < remindEvery:
+	case !found, last.State == store.MailWaiting:
 		return nil
 	}
-	today, err := tx.CountMailsWith(ctx, last.LinkHash, d.account.Time().Add(-24*time.Hour))
+	now := d.account.Time()
+	if age := now.Sub(last.CreatedAt); age >= 0 && age < remindEvery { // not below 0, as after the clock was ahead
+		return nil
+	}
+	today, err := tx.CountMailsWith(ctx, last.LinkHash, now.Add(-24*time.Hour), now)
 	if err != nil || today >= mostMailsPerDay {
 		return err
 	}

@@ -97,6 +97,25 @@ func TestStrangersCauseThreeMailsADay(t *testing.T) {
 	}
 }
 
+// A mail that was queued while the clock was a year ahead does not keep others from being sent for a year.
+func TestAPersonAsksAgainAfterTheClockWasAhead(t *testing.T) {
+	t.Parallel()
+	const year = 365 * 24 * time.Hour
+	d := newDirectory(t)
+	d.allow("example.com")
+	d.later(year)
+	d.create("ann@example.com")
+	d.later(-year)
+	for want := 2; want <= 6; want++ {
+		d.end("sent", "ann@example.com")
+		d.later(time.Hour)
+		d.signUpAnn()
+		if mails, _ := d.mailTo("ann@example.com"); mails != min(want, 4) {
+			t.Errorf("%d mails, want the first and at most 3 a day", mails)
+		}
+	}
+}
+
 func TestSignUpTakesNoMoreThanAName(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)

@@ -68,7 +68,7 @@ func TestPeopleWhoWaitAreFound(t *testing.T) {
 			if !slices.Equal(names, row.want) || p.Next != "" {
 				t.Errorf("found %q, next %q; want %q", names, p.Next, row.want)
 			}
-			if p.Counts["invitation_open"] != row.open || len(p.Counts) != 6 || p.AsOf.IsZero() {
+			if p.Counts["invitation_open"] != row.open || len(p.Counts) != 8 || p.AsOf.IsZero() {
 				t.Errorf("counted %v as of %s, want %d invitations", p.Counts, p.AsOf, row.open)
 			}
 		})
@@ -88,7 +88,7 @@ func TestPeopleWhoWaitAreFound(t *testing.T) {
 	}
 	_, err := d.Waiting(t.Context(), directory.WaitingQuery{Kind: "x", Limit: 1})
 	wantRefusal(t, err, "invalid_value")
-	for _, cursor := range []string{"x", `[6,1,"x"]`, `[-1,1,"x"]`, `[1,"x"]`} {
+	for _, cursor := range []string{"x", `[8,1,"x"]`, `[-1,1,"x"]`, `[1,"x"]`} {
 		cursor = base64.RawURLEncoding.EncodeToString([]byte(cursor))
 		_, err := d.Waiting(t.Context(), directory.WaitingQuery{Cursor: cursor, Limit: 1})
 		wantRefusal(t, err, "invalid_cursor")

@@ -76,6 +76,7 @@ const (
 	SignupDomainMissing = "signup_domain_missing"
 	AddressUnconfirmed  = "address_unconfirmed"
 	InvitationUnsent    = "invitation_unsent"
+	ConfirmationUnsent  = "confirmation_unsent"
 	InvitationOpen      = "invitation_open"
 	ConfirmationDue     = "confirmation_due"
 )
@@ -99,22 +100,25 @@ var waits = []wait{
 	{AddressTaken, `p.wanted_address`, `''`, `p.wanted_since`, managedMembers + `WHERE p.wanted_blocked`},
 	{
 		InvitationUnsent, `m.address`, `''`, `m.state_since`,
-		managedMembers + `WHERE m.id IN (` + unsentInvitations + `)`,
+		managedMembers + `WHERE m.state = 'invited' AND m.invitation_hash IN (` + unsentLinks + `)`,
 	},
-	{AddressUnconfirmed, `c.address`, `''`, `c.since`, movingMembers + `WHERE c.token_hash IS NOT NULL` + isMoving},
+	{
+		ConfirmationUnsent, `c.address`, `''`, `c.since`,
+		movingMembers + `WHERE c.token_hash IN (` + unsentLinks + `)` + isMoving,
+	},
+	{
+		AddressUnconfirmed, `c.address`, `''`, `c.since`,
+		movingMembers + `WHERE c.token_hash IS NOT NULL AND c.token_hash NOT IN (` + unsentLinks + `)` + isMoving,
+	},
 	{
 		InvitationOpen, `m.address`, `''`, `m.state_since`,
-		managedMembers + `WHERE m.state = 'invited' AND m.id NOT IN (` + unsentInvitations + `)`,
+		managedMembers + `WHERE m.state = 'invited' AND COALESCE(m.invitation_hash, '') NOT IN (` + unsentLinks + `)`,
 	},
 }
 
 type wait struct{ kind, address, domain, since, from string }
 
-// unsentInvitations selects the members whose invitation was refused by the mail server, or not sent in time, and
-// was not queued again since.
-const unsentInvitations = `SELECT i.id FROM outbox f JOIN members i ON i.invitation_hash = f.link_hash
-	WHERE f.state = 'failed' AND i.state = 'invited' AND NOT EXISTS (SELECT 1 FROM outbox later
-		WHERE later.link_hash = f.link_hash AND later.state IN ('waiting', 'sent'))`
+const unsentLinks = `SELECT f.link_hash` + unsent
 
 const (
 	managedMembers = ` FROM members m JOIN people p ON p.member_id = m.id `

@@ -144,7 +144,10 @@ func (tx *Tx) UpdateMember(ctx context.Context, m Member) error {
 		WHERE id = ?`,
 		m.Address, Fold(m.Address), m.Name, m.Role, m.State, Micros(m.StateSince), m.Suspended,
 		m.SuspensionHeld, m.LastUserName, m.ID)
-	return err
+	if err != nil || m.Suspended {
+		return err
+	}
+	return tx.releaseMails(ctx, m.ID)
 }
 
 // SetInvitation makes the link with this hash the only one by which the

@@ -30,13 +30,34 @@ type Mail struct {
 // The states of a mail.
 const (
 	MailWaiting = "waiting" // to be sent, or being sent
-	MailSent    = "sent"    // the mail server took it
-	MailFailed  = "failed"  // refused, or not sent in time
-	MailVoid    = "void"    // its link was used, or replaced, before it was sent
+	// MailSuspended is for a mail to a suspended person, whose link does nothing. It waits again when the person is
+	// reactivated, which sends no other.
+	MailSuspended = "suspended"
+	MailSent      = "sent"   // the mail server took it
+	MailFailed    = "failed" // refused, or not sent in time
+	MailVoid      = "void"   // its link was used, or replaced, before it was sent
 )
 
 // MailStates lists the states of a mail.
-func MailStates() []string { return []string{MailWaiting, MailSent, MailFailed, MailVoid} }
+func MailStates() []string {
+	return []string{MailWaiting, MailSuspended, MailSent, MailFailed, MailVoid}
+}
+
+const (
+	// MailLease is for how long a mail belongs to the process that sends it. One that is killed leaves its mail to
+	// others after that.
+	MailLease = 2 * time.Minute
+	// LongestMailPause and LongestServerPause bound the pauses until the next attempt, for one mail and for all. A time
+	// beyond them was written while the clock was ahead.
+	LongestMailPause   = 75 * time.Minute
+	LongestServerPause = 15 * time.Minute
+)
+
+// The states in lists of SQL.
+const (
+	mailsToSend   = `('` + MailWaiting + `', '` + MailSuspended + `')`
+	mailsOnTheWay = `('` + MailWaiting + `', '` + MailSuspended + `', '` + MailSent + `')`
+)
 
 const mailQuery = `SELECT id, created_at, kind, recipient, subject, body, link, COALESCE(link_hash, ''), expires_at,
 	state, attempts, copies, next_attempt, leased_until, first_failure, last_error, sent_at FROM outbox `
@@ -79,28 +100,34 @@ func (tx *Tx) LastMailWith(ctx context.Context, linkHash string) (Mail, bool, er
 	return One(ctx, tx, scanMail, mailQuery+`WHERE link_hash = ? ORDER BY created_at DESC, id DESC LIMIT 1`, linkHash)
 }
 
-// unsentLinks selects the links whose mails were refused by the mail server, or not sent in time, and are not queued
-// again.
-const unsentLinks = `SELECT f.link_hash FROM outbox f WHERE f.state = '` + MailFailed + `' AND NOT EXISTS
-	(SELECT 1 FROM outbox o WHERE o.link_hash = f.link_hash AND o.state IN ('` + MailWaiting + `', '` + MailSent + `'))`
+// unsent selects the mails, as f, that were refused by the mail server, or not sent in time: of each link the latest,
+// if it is neither queued again nor was sent another time.
+const unsent = ` FROM outbox f WHERE f.state = '` + MailFailed + `' AND f.link_hash IS NOT NULL
+	AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.link_hash = f.link_hash AND (+o.state IN ` + mailsOnTheWay + `
+		OR o.state = f.state AND (o.created_at, o.id) > (f.created_at, f.id)))`
 
-// UnsentMails returns the id of the latest mail with each link that was not sent, if the link is one that
-// a member still waits for: not if the member is suspended, or signed up itself and is not provisioned.
+// strangersCaused selects mails to members that signed up themselves and are not provisioned, which anybody can cause.
+const strangersCaused = `EXISTS (SELECT 1 FROM members m WHERE m.invitation_hash = outbox.link_hash AND m.signed_up
+	AND NOT EXISTS (SELECT 1 FROM people p WHERE p.member_id = m.id))`
+
+// unsentAndNeeded is unsent, if the link is one that a member still waits for: not if the member is suspended, or
+// signed up itself and is not provisioned.
+const unsentAndNeeded = unsent + ` AND (EXISTS (SELECT 1 FROM members m WHERE m.invitation_hash = f.link_hash
+			AND m.state = 'invited' AND NOT m.suspended
+			AND (NOT m.signed_up OR EXISTS (SELECT 1 FROM people p WHERE p.member_id = m.id)))
+		OR EXISTS (SELECT 1 FROM address_changes c JOIN members m ON m.id = c.member_id
+			WHERE c.token_hash = f.link_hash AND NOT m.suspended))`
+
+// UnsentMails returns the ids of the mails that were refused or not sent in time, of each link the latest, if a member
+// still waits for it. Mails that strangers cause by signing up are not among them.
 func (tx *Tx) UnsentMails(ctx context.Context) (ids []string, err error) {
-	return All(ctx, tx, func(row Scanner) (id string, err error) { return id, row.Scan(&id) },
-		`SELECT (SELECT id FROM outbox l WHERE l.link_hash = w.link ORDER BY created_at DESC, id DESC LIMIT 1) AS id
-		FROM (
-			SELECT m.invitation_hash AS link FROM members m WHERE m.state = 'invited' AND NOT m.suspended
-				AND (NOT m.signed_up OR EXISTS (SELECT 1 FROM people p WHERE p.member_id = m.id))
-			UNION ALL
-			SELECT c.token_hash FROM address_changes c JOIN members m ON m.id = c.member_id WHERE NOT m.suspended
-		) w WHERE w.link IN (`+unsentLinks+`) ORDER BY id`)
+	return All(ctx, tx, scanText, `SELECT f.id`+unsentAndNeeded+` ORDER BY f.created_at, f.id`)
 }
 
-// CountMailsWith counts the mails with the link that has this hash, queued since a time.
-func (tx *Tx) CountMailsWith(ctx context.Context, linkHash string, since time.Time) (n int, err error) {
-	return n, tx.QueryRow(ctx, `SELECT count(*) FROM outbox WHERE link_hash = ? AND created_at > ?`, linkHash,
-		Micros(since)).Scan(&n)
+// CountMailsWith counts the mails with the link that has this hash, queued after a time and not after another one.
+func (tx *Tx) CountMailsWith(ctx context.Context, linkHash string, after, until time.Time) (n int, err error) {
+	return n, tx.QueryRow(ctx, `SELECT count(*) FROM outbox WHERE link_hash = ? AND created_at > ? AND created_at <= ?`,
+		linkHash, Micros(after), Micros(until)).Scan(&n)
 }
 
 // The hash of the link that a member has in its mails.
@@ -111,8 +138,8 @@ const (
 
 // SetMailsExpiry sets when the link in the waiting mails of a member's invitation ends.
 func (tx *Tx) SetMailsExpiry(ctx context.Context, memberID string, ends time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET expires_at = ? WHERE state = ? AND link_hash = (`+invitationLink+`)`,
-		Micros(ends), MailWaiting, memberID)
+	_, err := tx.Exec(ctx, `UPDATE outbox SET expires_at = ?
+		WHERE +state IN `+mailsToSend+` AND link_hash = (`+invitationLink+`)`, Micros(ends), memberID)
 	return err
 }
 
@@ -121,15 +148,14 @@ func (tx *Tx) removeLink(ctx context.Context, link, memberID string) error {
 	_, err := tx.Exec(
 		ctx,
 		`UPDATE outbox SET body = replace(body, link, '(this link is over)'), link = '', link_hash = NULL,
-			state = CASE state WHEN '`+MailWaiting+`' THEN '`+MailVoid+`' ELSE state END
+			state = CASE WHEN state IN `+mailsToSend+` THEN '`+MailVoid+`' ELSE state END
 		WHERE link_hash = (`+link+`)`,
 		memberID,
 	)
 	return err
 }
 
-// suspendedRecipient selects mails whose link does nothing, because the member is suspended. It works
-// again after a reactivation, which sends no other.
+// suspendedRecipient selects mails whose link does nothing, because the member is suspended.
 const suspendedRecipient = `EXISTS (SELECT 1 FROM members m WHERE m.invitation_hash = outbox.link_hash AND m.suspended)
 	OR EXISTS (SELECT 1 FROM address_changes c JOIN members m ON m.id = c.member_id
 		WHERE c.token_hash = outbox.link_hash AND m.suspended)`
@@ -139,20 +165,59 @@ const linkIsKnown = `link_hash IS NULL
 	OR EXISTS (SELECT 1 FROM members m WHERE m.invitation_hash = outbox.link_hash)
 	OR EXISTS (SELECT 1 FROM address_changes c WHERE c.token_hash = outbox.link_hash)`
 
-// DueMail returns the waiting mail that is due first and that no process is sending; of those with some attempts, if
-// there are any. known tells whether its link, if it has one, still leads anywhere.
-func (tx *Tx) DueMail(ctx context.Context, now time.Time, attempts int) (m Mail, known, found bool, err error) {
-	m, found, err = One(ctx, tx, scanMail, mailQuery+`WHERE state = ? AND next_attempt <= ? AND leased_until <= ?
-		AND attempts >= ? AND NOT (`+suspendedRecipient+`) ORDER BY next_attempt, created_at, id LIMIT 1`,
-		MailWaiting, Micros(now), Micros(now), attempts)
-	if err == nil && !found && attempts > 0 {
-		return tx.DueMail(ctx, now, 0)
-	}
-	if err != nil || !found {
-		return m, false, found, err
-	}
-	return m, known, true, tx.QueryRow(ctx, `SELECT `+linkIsKnown+` FROM outbox WHERE id = ?`, m.ID).Scan(&known)
+// A DueMail is a mail that is due, and what its link does, if it has one.
+type DueMail struct {
+	Mail
+	Known     bool // it leads somewhere
+	Suspended bool // it does nothing, since the member is suspended
 }
+
+// DueMail returns the waiting mail that is due first and that no process is sending; of those with some attempts, if
+// there are any.
+func (tx *Tx) DueMail(ctx context.Context, now time.Time, attempts int) (m DueMail, found bool, err error) {
+	m.Mail, found, err = One(ctx, tx, scanMail, mailQuery+dueMail, Micros(now), Micros(now), attempts)
+	switch {
+	case err != nil:
+		return m, false, err
+	case !found && attempts > 0:
+		return tx.DueMail(ctx, now, 0)
+	case !found:
+		return m, false, nil
+	}
+	return m, true, tx.QueryRow(ctx, `SELECT `+linkIsKnown+`, `+suspendedRecipient+` FROM outbox WHERE id = ?`, m.ID).
+		Scan(&m.Known, &m.Suspended)
+}
+
+const dueMail = `WHERE state = '` + MailWaiting + `' AND next_attempt <= ? AND leased_until <= ? AND attempts >= ?
+	ORDER BY next_attempt, created_at, id LIMIT 1`
+
+// MendMailTimes makes due what was put off or leased while the clock was ahead, which would else wait until that time.
+func (tx *Tx) MendMailTimes(ctx context.Context, now time.Time) error {
+	if _, err := tx.Exec(ctx, `UPDATE outbox SET next_attempt = ? WHERE state = ? AND next_attempt > ?`, Micros(now),
+		MailWaiting, Micros(now.Add(LongestMailPause))); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `UPDATE outbox SET leased_until = 0 WHERE leased_until > 0 AND leased_until > ?`,
+		Micros(now.Add(MailLease)))
+	return err
+}
+
+// SuspendMail takes a waiting mail out of the queue until the member is reactivated.
+func (tx *Tx) SuspendMail(ctx context.Context, id string) error {
+	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ? WHERE id = ?`, MailSuspended, id)
+	return err
+}
+
+// releaseMails has the mails to a member that is not suspended wait again.
+func (tx *Tx) releaseMails(ctx context.Context, memberID string) error {
+	_, err := tx.Exec(ctx, releaseMails, memberID, memberID)
+	return err
+}
+
+// releaseMails goes by the link, since thousands of mails may be in that state. (A plus keeps SQLite from going by what
+// is behind it.)
+const releaseMails = `UPDATE outbox SET state = '` + MailWaiting + `' WHERE +state = '` + MailSuspended + `'
+	AND link_hash IN (` + invitationLink + ` UNION ALL ` + addressChangeLink + `)`
 
 // LeaseMail gives a mail to the caller until m.LeasedUntil, and notes the attempt and the link that it is sent with.
 func (tx *Tx) LeaseMail(ctx context.Context, m Mail) error {
@@ -222,8 +287,8 @@ func (tx *Tx) RetryRefused(ctx context.Context, now time.Time) error {
 	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, next_attempt = ?,
 			first_failure = CASE first_failure WHEN 0 THEN ? ELSE first_failure END
 		WHERE blamed = 1 AND state = ? AND link_hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outbox other
-			WHERE other.link_hash = outbox.link_hash AND other.state IN (?, ?))`,
-		MailWaiting, Micros(now), Micros(now), MailFailed, MailWaiting, MailSent)
+			WHERE other.link_hash = outbox.link_hash AND +other.state IN `+mailsOnTheWay+`)`,
+		MailWaiting, Micros(now), Micros(now), MailFailed)
 	return err
 }
 
@@ -236,7 +301,7 @@ func (tx *Tx) TookMailSince(ctx context.Context, since time.Time) (took bool, er
 // VoidMail notes that a mail, which was not sent, is not to be sent.
 func (tx *Tx) VoidMail(ctx context.Context, id, reason string) error {
 	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, last_error = ?, leased_until = 0
-		WHERE id = ? AND state IN (?, ?)`, MailVoid, reason, id, MailWaiting, MailFailed)
+		WHERE id = ? AND state IN (?, ?, ?)`, MailVoid, reason, id, MailWaiting, MailSuspended, MailFailed)
 	return err
 }
 
@@ -247,16 +312,26 @@ func (tx *Tx) HastenMails(ctx context.Context, now time.Time) (int64, error) {
 		Micros(now), MailWaiting, Micros(now))
 }
 
-// NextMail returns when the next waiting mail is due, whoever has it; zero if none waits.
-func (tx *Tx) NextMail(ctx context.Context) (next time.Time, err error) {
-	return next, tx.QueryRow(ctx, `SELECT COALESCE(min(next_attempt), 0) FROM outbox WHERE state = ?`,
-		MailWaiting).Scan((*Time)(&next))
+// NextMail returns when the next waiting mail is due, whoever has it; zero if none waits. A time that was written while
+// the clock was ahead is now.
+func (tx *Tx) NextMail(ctx context.Context, now time.Time) (next time.Time, err error) {
+	var last time.Time
+	err = tx.QueryRow(ctx, `SELECT COALESCE((SELECT min(next_attempt) FROM outbox WHERE state = ?), 0),
+		COALESCE((SELECT max(next_attempt) FROM outbox WHERE state = ?), 0)`, MailWaiting, MailWaiting).
+		Scan((*Time)(&next), (*Time)(&last))
+	if last.After(now.Add(LongestMailPause)) {
+		next = now
+	}
+	return next, err
 }
 
 // A MailCount is how many mails are in each state.
 type MailCount struct {
 	ByState map[string]int64
-	// Oldest is when the oldest waiting mail was queued, without those of suspended recipients; zero if none waits.
+	// Unsent are those that UnsentMails lists.
+	Unsent int64
+	// Oldest is when the oldest waiting mail was queued with a link that was not sent before; zero if none waits. Mails
+	// that strangers can cause do not count, nor those to suspended people.
 	Oldest time.Time
 }
 
@@ -278,8 +353,19 @@ func (tx *Tx) CountMails(ctx context.Context) (c MailCount, err error) {
 	for _, s := range counts {
 		c.ByState[s.state] = s.n
 	}
-	return c, tx.QueryRow(ctx, `SELECT COALESCE(min(created_at), 0) FROM outbox
-		WHERE state = ? AND NOT (`+suspendedRecipient+`)`, MailWaiting).Scan((*Time)(&c.Oldest))
+	return c, tx.QueryRow(ctx, `SELECT (SELECT count(*)`+unsentAndNeeded+`), COALESCE((`+oldestWaiting+`), 0)`).
+		Scan(&c.Unsent, (*Time)(&c.Oldest))
+}
+
+const oldestWaiting = `SELECT created_at FROM outbox WHERE state = '` + MailWaiting + `'
+	AND NOT (` + suspendedRecipient + ` OR ` + strangersCaused + ` OR EXISTS
+		(SELECT 1 FROM outbox o WHERE o.link_hash = outbox.link_hash AND +o.state = '` + MailSent + `'))
+	ORDER BY created_at LIMIT 1`
+
+// StrangersCaused reports whether a mail is one that anybody can cause: to a member that signed up itself and is not
+// provisioned.
+func (tx *Tx) StrangersCaused(ctx context.Context, id string) (yes bool, err error) {
+	return yes, tx.QueryRow(ctx, `SELECT `+strangersCaused+` FROM outbox WHERE id = ?`, id).Scan(&yes)
 }
 
 // A MailServer is the mail server of the account service that was started last, and how it does.
@@ -295,6 +381,14 @@ type MailServerFailure struct {
 	Since       time.Time
 	NextAttempt time.Time
 	LastError   string
+}
+
+// Pause returns for how long no mail is tried; not for longer than a pause can be, since the clock may have been ahead.
+func (f MailServerFailure) Pause(now time.Time) time.Duration {
+	if pause := f.NextAttempt.Sub(now); pause <= LongestServerPause {
+		return max(0, pause)
+	}
+	return 0
 }
 
 // MailServer returns the mail server.

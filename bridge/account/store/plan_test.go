@@ -78,6 +78,50 @@ func TestLookUpsGoByIndex(t *testing.T) {
 	}
 }
 
+// The sender of mails holds up every other write, and metrics are asked for every few seconds: neither must read
+// thousands of mails that wait, wait for a reactivation, or were sent.
+func TestMailsAreFoundByIndex(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "account.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, row := range []struct {
+		name, query string
+		args        int
+		first       string // step
+	}{
+		{"the mail that is due first", `SELECT id FROM outbox ` + dueMail, 3,
+			"SEARCH outbox USING INDEX outbox_by_state (state=? AND next_attempt<?)"},
+		{"those of a member", releaseMails, 2, "SEARCH outbox USING INDEX outbox_by_link (link_hash=?)"},
+		{"the oldest that waits", oldestWaiting, 0, "SEARCH outbox USING INDEX outbox_by_age (state=?)"},
+		{"those that were not sent", `SELECT count(*)` + unsentAndNeeded, 0, ""},
+	} {
+		err := s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
+			steps, err := All(ctx, tx, func(row Scanner) (step string, err error) {
+				var id, parent, unused int
+				return step, row.Scan(&id, &parent, &unused, &step)
+			}, `EXPLAIN QUERY PLAN `+row.query, make([]any, row.args)...)
+			for i, step := range steps {
+				if i == 0 && row.first != "" && step != row.first || strings.HasPrefix(step, "SCAN") ||
+					strings.HasPrefix(step, "USE TEMP") || strings.HasPrefix(step, "SEARCH o USING INDEX outbox_by_") &&
+					step != "SEARCH o USING INDEX outbox_by_link (link_hash=?)" {
+					t.Errorf("%s: %q", row.name, steps)
+					break
+				}
+			}
+			if len(steps) == 0 {
+				t.Error("no plan")
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // The status page and the confirmation watcher ask every few seconds who waits: that must not read all people.
 func TestThoseWhoWaitAreFoundByIndex(t *testing.T) {
 	t.Parallel()

@@ -71,6 +71,7 @@ var waitingKinds = []waitingKind{
 	{bridge.AddressMissing, "no e-mail address to invite"},
 	{bridge.AddressTaken, "address is another person's"},
 	{bridge.InvitationUnsent, "invitation could not be sent"},
+	{bridge.ConfirmationUnsent, "mail to a new address could not be sent"},
 	{bridge.AddressUnconfirmed, "new address, to be confirmed by the person"},
 	{bridge.InvitationOpen, "invited, not yet accepted"},
 }
@@ -211,7 +212,8 @@ func (p waitingPerson) NeedsOperator() bool { return needsOperator(p.Kind) }
 
 func needsOperator(kind bridge.AttentionKind) bool {
 	switch kind {
-	case bridge.SignupDomainMissing, bridge.AddressMissing, bridge.AddressTaken, bridge.InvitationUnsent:
+	case bridge.SignupDomainMissing, bridge.AddressMissing, bridge.AddressTaken, bridge.InvitationUnsent,
+		bridge.ConfirmationUnsent:
 		return true
 	default:
 		return false
@@ -233,6 +235,8 @@ func describeKind(a bridge.Attention) string {
 		return "has not yet confirmed the new address " + a.Address
 	case bridge.InvitationUnsent:
 		return "was invited, and the mail to " + a.Address + " could not be sent"
+	case bridge.ConfirmationUnsent:
+		return "must confirm the new address " + a.Address + ", and the mail to it could not be sent"
 	case bridge.InvitationOpen:
 		return "was invited and has not yet accepted"
 	case bridge.ConfirmationDue:

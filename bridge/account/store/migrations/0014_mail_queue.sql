@@ -2,7 +2,7 @@
 
 -- +goose Up
 
-ALTER TABLE outbox ADD COLUMN state TEXT NOT NULL DEFAULT 'waiting'; -- waiting, sent, failed, void
+ALTER TABLE outbox ADD COLUMN state TEXT NOT NULL DEFAULT 'waiting'; -- waiting, suspended, sent, failed, void
 -- When the link in it ends: it is not sent from then on.
 ALTER TABLE outbox ADD COLUMN expires_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE outbox ADD COLUMN attempts BIGINT NOT NULL DEFAULT 0;
@@ -20,6 +20,8 @@ UPDATE outbox SET next_attempt = created_at, expires_at = created_at + 259200000
 UPDATE outbox SET state = 'void' WHERE link_hash IS NULL;
 CREATE INDEX outbox_by_state ON outbox (state, next_attempt, created_at, id);
 CREATE INDEX outbox_blamed ON outbox (id) WHERE blamed = 1;
+CREATE INDEX outbox_by_age ON outbox (state, created_at);
+CREATE INDEX outbox_leased ON outbox (leased_until) WHERE leased_until > 0;
 
 -- The mail server, as the account service that was started last has it, and how it
 -- does. One row.
@@ -39,6 +41,8 @@ INSERT INTO mail_server (one) VALUES (1);
 DROP TABLE mail_server;
 DROP INDEX outbox_by_state;
 DROP INDEX outbox_blamed;
+DROP INDEX outbox_by_age;
+DROP INDEX outbox_leased;
 ALTER TABLE outbox DROP COLUMN blamed;
 ALTER TABLE outbox DROP COLUMN copies;
 ALTER TABLE outbox DROP COLUMN sent_at;
