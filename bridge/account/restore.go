@@ -20,6 +20,9 @@ type Restored struct {
 	// Of the backup, what did not work any more in the database that was there, and so does not now:
 	Revoked []Token
 	Ended   int64 // generations of the manager's credentials
+	// Of the mails that waited in the backup, those that were sent after it, and those of which that is not known. Both
+	// are not sent.
+	MailsSent, MailsUnknown int64
 	// Active reports whether provisioning is active. MustRotate is set if it is and bridges cannot sign in any more:
 	// the account has no credentials of the manager that work, or the database that was there had newer ones.
 	Active, MustRotate bool
@@ -49,7 +52,8 @@ func (r *Restored) HasAdmin() bool {
 }
 
 // Restore puts a backup in the place of the database at path. Secrets that were revoked after the backup stay revoked,
-// unless the database that was there is damaged. All sessions end.
+// unless the database that was there is damaged. All sessions end. What waits in the backup's outbox and may have been
+// sent after it is not sent.
 func Restore(ctx context.Context, backup, path string, progress store.Progress) (r Restored, err error) {
 	there, found, unread := store.ReadSecrets(ctx, path)
 	if unread != nil && !errors.Is(unread, store.ErrNoBackup) && !errors.As(unread, new(*store.DamageError)) {
@@ -76,6 +80,12 @@ func Restore(ctx context.Context, backup, path string, progress store.Progress) 
 				if err := r.revoke(ctx, tx, there); err != nil {
 					return err
 				}
+			}
+			if unread != nil {
+				there = store.Secrets{}
+			}
+			if r.MailsSent, r.MailsUnknown, err = tx.SettleMails(ctx, there); err != nil {
+				return err
 			}
 			return r.finish(ctx, tx, there)
 		})

@@ -3,6 +3,7 @@ package account_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -82,6 +83,87 @@ func TestRestoreKeepsRevokedWhatWasRevoked(t *testing.T) {
 			})
 			if err != nil || got != row.want {
 				t.Errorf("the restored database has %q (%v), want %q", got, err, row.want)
+			}
+		})
+	}
+}
+
+// What waits in a backup must not be sent once more if it was sent after the backup, or if nobody knows.
+func TestMailsThatWaitedInABackup(t *testing.T) {
+	t.Parallel()
+	const perhaps = "failed 0 it waited in a backup that was restored, and may have been sent since"
+	ids := []string{"deferred", "leased", "sent", "refused", "replaced", "swept", "suspended", "released", "done"}
+	for _, row := range []struct {
+		name          string
+		there         func(t *testing.T, path string) string // where the backup is restored
+		sent, unknown int64
+		want          map[string]string // state, attempts and last error
+	}{
+		{"over the newer database", func(_ *testing.T, path string) string { return path }, 2, 2, map[string]string{
+			"deferred": "waiting 2 full", "leased": "waiting 3 ", "sent": "sent 1 ", "refused": "failed 1 unknown",
+			"replaced": perhaps, "swept": perhaps, "suspended": "waiting 0 ", "released": "sent 1 ", "done": "sent 1 ",
+		}},
+		{"in a new place", func(t *testing.T, _ string) string {
+			t.Helper()
+			return filepath.Join(t.TempDir(), "account.db")
+		}, 0, 8, map[string]string{
+			"deferred": perhaps, "leased": perhaps, "sent": perhaps, "refused": perhaps, "replaced": perhaps,
+			"swept": perhaps, "suspended": perhaps, "released": perhaps, "done": "sent 1 ",
+		}},
+		{"over a damaged one", func(t *testing.T, path string) string {
+			t.Helper()
+			if err := os.Truncate(path, 20000); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}, 0, 8, map[string]string{"deferred": perhaps, "sent": perhaps, "suspended": perhaps, "done": "sent 1 "}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAccount(t)
+			for _, id := range ids {
+				exec(t, a, `INSERT INTO outbox (id, created_at, kind, recipient, subject, body, state) VALUES ('`+id+
+					`', 1, 'invitation', 'a@example.com', 's', 'b', 'waiting')`)
+			}
+			exec(t, a, `UPDATE outbox SET state = 'suspended' WHERE id IN ('suspended', 'released')`,
+				`UPDATE outbox SET state = 'sent', attempts = 1, sent_at = 5 WHERE id = 'done'`)
+			saved := filepath.Join(t.TempDir(), "backup.db")
+			if _, err := a.Store.Backup(t.Context(), saved, false, func(int64, int64) {}); err != nil {
+				t.Fatal(err)
+			}
+			exec(t, a, `UPDATE outbox SET attempts = 2, copies = 1, last_error = 'full', next_attempt = 9
+					WHERE id = 'deferred'`,
+				`UPDATE outbox SET attempts = 3, leased_until = 9 WHERE id = 'leased'`,
+				`UPDATE outbox SET state = 'sent', attempts = 1, sent_at = 9 WHERE id IN ('sent', 'released')`,
+				`UPDATE outbox SET state = 'failed', attempts = 1, last_error = 'unknown' WHERE id = 'refused'`,
+				`UPDATE outbox SET state = 'void' WHERE id = 'replaced'`, `DELETE FROM outbox WHERE id = 'swept'`)
+			if err := a.Store.Close(); err != nil {
+				t.Fatal(err)
+			}
+			path := row.there(t, strings.TrimPrefix(a.Store.Setting(), "sqlite:"))
+			r, err := account.Restore(t.Context(), saved, path, func(int64, int64) {})
+			if err != nil || r.MailsSent != row.sent || r.MailsUnknown != row.unknown {
+				t.Errorf("restored %+v, %v", r, err)
+			}
+			s, err := store.Open(t.Context(), "sqlite:"+path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if err := s.Read(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				mails, err := tx.Mails(ctx)
+				for _, m := range mails {
+					got := fmt.Sprintf("%s %d %s", m.State, m.Attempts, m.LastError)
+					if want, told := row.want[m.ID]; told && got != want || !m.LeasedUntil.IsZero() {
+						t.Errorf("%s is %q until %s, want %q", m.ID, got, m.LeasedUntil, want)
+					}
+				}
+				if len(mails) != len(ids) {
+					t.Errorf("there are %d mails", len(mails))
+				}
+				return err
+			}); err != nil {
+				t.Fatal(err)
 			}
 		})
 	}

@@ -214,7 +214,7 @@ func isAccount(ctx context.Context, path string) (err error) {
 	return nil
 }
 
-// Secrets are what a database knows of secrets that were given out.
+// Secrets are what a database knows of secrets that were given out, and of mails.
 type Secrets struct {
 	Account Account
 	Tokens  []string // the ids of the admin tokens
@@ -222,6 +222,10 @@ type Secrets struct {
 	Over      []Generation
 	NextEpoch int64
 	Newest    audit.Link // of the audit log; zero if it was no chain yet
+	// Mails are those of the outbox, by id, without their texts. Sends is not set if no program of that version sent
+	// any.
+	Mails map[string]Mail
+	Sends bool
 }
 
 // ReadSecrets reads them from a database that is not opened otherwise, of whatever version. It reports whether there
@@ -270,15 +274,69 @@ func (tx *Tx) secrets(ctx context.Context) (s Secrets, err error) {
 	if err := tx.QueryRow(ctx, `SELECT next_epoch FROM integration`).Scan(&s.NextEpoch); err != nil {
 		return s, err
 	}
-	if have, _, err := tx.schemaVersion(ctx); err != nil || have < firstChain {
+	have, _, err := tx.schemaVersion(ctx)
+	if err == nil && have >= firstChain {
+		_, s.Newest, err = tx.AuditChain(ctx)
+	}
+	if err != nil || have < firstQueue {
 		return s, err
 	}
-	_, s.Newest, err = tx.AuditChain(ctx)
+	s.Sends = true
+	s.Mails, err = tx.outcomes(ctx)
 	return s, err
 }
 
-// firstChain is the version of the schema that made the audit log a chain.
-const firstChain = 13
+const (
+	firstChain = 13 // the version of the schema that made the audit log a chain
+	firstQueue = 14 // the version that made the outbox a queue
+)
+
+// outcomes returns what became of each mail.
+func (tx *Tx) outcomes(ctx context.Context) (map[string]Mail, error) {
+	list, err := All(ctx, tx, func(row Scanner) (m Mail, err error) {
+		return m, row.Scan(&m.ID, &m.State, &m.Attempts, &m.Copies, (*Time)(&m.NextAttempt), (*Time)(&m.FirstFailure),
+			&m.LastError, (*Time)(&m.SentAt))
+	}, `SELECT id, state, attempts, copies, next_attempt, first_failure, last_error, sent_at FROM outbox`)
+	mails := make(map[string]Mail, len(list))
+	for _, m := range list {
+		mails[m.ID] = m
+	}
+	return mails, err
+}
+
+// SettleMails keeps the mails that wait in a backup from being sent if they were sent after it, which the database
+// that was there knows, or may have been. It returns how many were, and of how many that is not known.
+func (tx *Tx) SettleMails(ctx context.Context, there Secrets) (sent, unknown int64, err error) {
+	if there.Account.ID != "" && !there.Sends {
+		return 0, 0, nil
+	}
+	waiting, err := tx.Mails(ctx, MailWaiting, MailSuspended)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, m := range waiting {
+		was := there.Mails[m.ID]
+		switch was.State {
+		case MailSent:
+			sent++
+		case MailFailed:
+		case MailWaiting, MailSuspended:
+			was.State = MailWaiting
+		default: // void, or gone, or nobody knows: the link was perhaps sent by another mail
+			unknown++
+			was = m
+			was.State = MailFailed
+			was.LastError = "it waited in a backup that was restored, and may have been sent since"
+		}
+		if _, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, attempts = ?, copies = ?, next_attempt = ?,
+				first_failure = ?, last_error = ?, sent_at = ?, leased_until = 0 WHERE id = ?`,
+			was.State, was.Attempts, was.Copies, Micros(was.NextAttempt), Micros(was.FirstFailure), was.LastError,
+			Micros(was.SentAt), m.ID); err != nil {
+			return 0, 0, err
+		}
+	}
+	return sent, unknown, nil
+}
 
 // EndGenerations ends generations that ended elsewhere, and gives no epoch again. It returns how many would have
 // gone on.

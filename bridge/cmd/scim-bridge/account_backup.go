@@ -310,6 +310,14 @@ func (c *accountRestoreCommand) report(console *console, r account.Restored) err
 		fmt.Fprintf(&b, "\nWhat was revoked after the backup stays so: admin tokens: %d; credentials of the Provision "+
 			"Manager: %d.\n", len(r.Revoked), r.Ended)
 	}
+	if r.MailsSent > 0 {
+		fmt.Fprintf(&b, "\nMails that waited in the backup and were sent after it are not sent again: %d.\n",
+			r.MailsSent)
+	}
+	if r.MailsUnknown > 0 {
+		fmt.Fprintf(&b, "\nMails that waited in the backup, and may have been sent after it: %d. They are not sent, "+
+			"unless you want it: scim-bridge account mail resend --database %s --failed\n", r.MailsUnknown, c.Database)
+	}
 	if r.Unread != nil {
 		fmt.Fprintf(&b, "\nThe database that was there could not be read (%s): admin tokens and credentials that were "+
 			"revoked or rotated out after the backup work again.\n", inputtext.Line(r.Unread.Error()))

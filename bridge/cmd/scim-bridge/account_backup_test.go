@@ -110,7 +110,8 @@ func TestABackupUnderLoadHasWhatWasAcknowledged(t *testing.T) {
 		realAccount: account.realAccount, database: filepath.Join(t.TempDir(), "account.db"), listen: account.listen,
 		stderr: os.Stderr,
 	}
-	if code, out, errs := command(t, "account", "restore", "--database", "sqlite:"+restored.database, file); code != 0 {
+	code, out, errs := command(t, "account", "restore", "--database", "sqlite:"+restored.database, file)
+	if code != 0 || !strings.Contains(out, "\nMails that waited in the backup, and may have been sent after it: ") {
 		t.Fatalf("restoring: exit %d: %s%s", code, out, errs)
 	}
 	account.kill() // what is asked from here on is the restored one, at the same address
