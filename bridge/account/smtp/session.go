@@ -147,9 +147,11 @@ func (c *Session) signIn() error {
 	switch refusal := code(err); {
 	case err == nil:
 		return nil
-	case refusal != 0:
+	case refusal == 530 || refusal == 534 || refusal == 535 || refusal == 538: // RFC 4954, section 6
 		return s.fault("the mail server refused user or password", fmt.Errorf("reply code %d", refusal),
 			"check the user of --smtp-url, and --smtp-password-file")
+	case refusal != 0: // as of a server that has no time, or that was asked too often
+		return s.fault("the mail server did not let us sign in", fmt.Errorf("reply code %d", refusal), "")
 	default:
 		if _, broken := errors.AsType[net.Error](err); !broken {
 			err = errors.New("it did not keep to the protocol, or closed the connection")
