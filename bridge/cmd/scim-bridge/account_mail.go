@@ -16,14 +16,15 @@ import (
 
 type mailListCommand struct {
 	database
-	State []string `enum:"waiting,sent,failed,void" help:"Only mails in these states: ${enum}."`
+	State []string `enum:"waiting,suspended,sent,failed,void" help:"Only mails in these states: ${enum}."`
 	asLines
 }
 
 // Help implements kong.HelpProvider. The output has the links, which are secrets.
 func (mailListCommand) Help() string {
-	return `A mail is waiting, sent (the mail server took it), failed, or void: its link was used or replaced before it
-was sent. Mails are kept for 30 days. The output has the links in them, which are secrets.
+	return `A mail is waiting, suspended (as its recipient is, until a reactivation), sent (the mail server took it),
+failed, or void: its link was used or replaced before it was sent. Mails are kept for 30 days. The output has the links
+in them, which are secrets.
 
   scim-bridge account mail list --database sqlite:account.db --state waiting,failed
   scim-bridge account mail --database sqlite:account.db
@@ -209,13 +210,17 @@ func (c *mailResendCommand) Run(ctx context.Context, console *console) error {
 	if c.Failed == (len(c.Mails) > 0) {
 		return errors.New("give ids of mails, as shown by account mail, or addresses of people, or --failed")
 	}
+	publicURL, err := accountPublicURL(c.PublicURL)
+	if err != nil {
+		return err
+	}
 	return c.with(ctx, func(a *account.Account) error {
 		server, err := a.MailServer(ctx)
 		if err != nil {
 			return err
 		}
-		if c.PublicURL != "" {
-			a.PublicURL = strings.TrimRight(c.PublicURL, "/")
+		if publicURL != "" {
+			a.PublicURL = publicURL
 		}
 		if a.PublicURL == "" {
 			return errors.New("the URL of the account, which a link begins with, is not known before account serve " +

@@ -133,16 +133,8 @@ func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		faults = append(faults, fmt.Errorf("--listen %q is not an address with a port, like 127.0.0.1:8600", c.Listen))
 	}
-	if c.PublicURL != "" {
-		u, err := url.Parse(c.PublicURL)
-		if err != nil || u.Host == "" || u.User != nil ||
-			u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" ||
-			u.Fragment != "" {
-			faults = append(faults, errors.New("--public-url is not a URL like https://account.example.com, "+
-				"without a user or a query"))
-		}
-		c.PublicURL = strings.TrimRight(c.PublicURL, "/")
-	}
+	c.PublicURL, err = accountPublicURL(c.PublicURL)
+	faults = append(faults, err)
 	if kept := time.Duration(c.AuditRetention); kept != 0 && kept < leastAuditRetention {
 		faults = append(faults, fmt.Errorf("--audit-retention %s is less than 30d: a log that short hides what an "+
 			"operator looks for; omit the flag to keep all events", kept))
@@ -151,6 +143,20 @@ func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata
 		faults = append(faults, err)
 	}
 	return proxies, databases, errors.Join(faults...)
+}
+
+// accountPublicURL returns a --public-url of the account as links begin with it; nothing if it is not given.
+func accountPublicURL(given string) (string, error) {
+	if given == "" {
+		return "", nil
+	}
+	u, err := url.Parse(given)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" ||
+		u.Fragment != "" {
+		return given, errors.New("--public-url is not a URL like https://account.example.com, without a user or a " +
+			"query")
+	}
+	return strings.TrimRight(given, "/"), nil
 }
 
 func (c *accountServeCommand) listener() plainListener {

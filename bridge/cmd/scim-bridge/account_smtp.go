@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/delivery"
@@ -64,7 +66,7 @@ func (f smtpFlags) mailServer(publicURL string, say func(string)) (*smtp.Server,
 func (f smtpFlags) password(server *smtp.Server, say func(string)) error {
 	inURL := !server.Password.IsZero()
 	switch {
-	case inURL && os.Getenv(variableSMTPURL) != f.SMTPURL:
+	case inURL && (os.Getenv(variableSMTPURL) != f.SMTPURL || isArgument(f.SMTPURL)):
 		return errors.New("--smtp-url has a password, which every user of this machine can see on the command line: " +
 			"put it in a file for --smtp-password-file, or the URL in the variable " + variableSMTPURL)
 	case f.SMTPPasswordFile == "":
@@ -87,6 +89,11 @@ func (f smtpFlags) password(server *smtp.Server, say func(string)) error {
 	}
 	server.Password = password
 	return nil
+}
+
+// isArgument reports whether a flag's value is on this process's command line, after the flag or in one with it.
+func isArgument(value string) bool {
+	return slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasSuffix(arg, value) })
 }
 
 // smtpCredential returns the file in which a service manager passes the password; empty if it does not.

@@ -123,6 +123,9 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 		return err
 	}
 	a.PublicURL = "http://" + listener.Addr().String()
+	if err := a.SetMailServer(ctx, ""); err != nil { // for account mail resend
+		return err
+	}
 	handler := server.New(server.Config{Account: a, Logger: logger.Named("account")})
 	transport := connector.InProcess(handler, netip.MustParseAddr("127.0.0.1"))
 
