@@ -291,6 +291,60 @@ func (e FirewallAction) Valid() bool {
 	}
 }
 
+// Defines values for FoundByAs.
+const (
+	FoundByAsAddress      FoundByAs = "address"
+	FoundByAsId           FoundByAs = "id"
+	FoundByAsLastUserName FoundByAs = "last_user_name"
+	FoundByAsNewAddress   FoundByAs = "new_address"
+	FoundByAsPersonId     FoundByAs = "person_id"
+	FoundByAsUserName     FoundByAs = "user_name"
+)
+
+// Valid indicates whether the value is a known member of the FoundByAs enum.
+func (e FoundByAs) Valid() bool {
+	switch e {
+	case FoundByAsAddress:
+		return true
+	case FoundByAsId:
+		return true
+	case FoundByAsLastUserName:
+		return true
+	case FoundByAsNewAddress:
+		return true
+	case FoundByAsPersonId:
+		return true
+	case FoundByAsUserName:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FoundMemberState.
+const (
+	FoundMemberStateActive     FoundMemberState = "active"
+	FoundMemberStateInvited    FoundMemberState = "invited"
+	FoundMemberStateNotInvited FoundMemberState = "not_invited"
+	FoundMemberStatePending    FoundMemberState = "pending"
+)
+
+// Valid indicates whether the value is a known member of the FoundMemberState enum.
+func (e FoundMemberState) Valid() bool {
+	switch e {
+	case FoundMemberStateActive:
+		return true
+	case FoundMemberStateInvited:
+		return true
+	case FoundMemberStateNotInvited:
+		return true
+	case FoundMemberStatePending:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HeartbeatState.
 const (
 	Degraded  HeartbeatState = "degraded"
@@ -360,6 +414,36 @@ const (
 func (e KDFAlgorithm) Valid() bool {
 	switch e {
 	case N2SKDPBKDF2HMACSHA256:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MemberChangeChanged.
+const (
+	MemberChangeChangedAttributes     MemberChangeChanged = "attributes"
+	MemberChangeChangedName           MemberChangeChanged = "name"
+	MemberChangeChangedReactivated    MemberChangeChanged = "reactivated"
+	MemberChangeChangedRole           MemberChangeChanged = "role"
+	MemberChangeChangedSuspended      MemberChangeChanged = "suspended"
+	MemberChangeChangedSuspensionHeld MemberChangeChanged = "suspension held"
+)
+
+// Valid indicates whether the value is a known member of the MemberChangeChanged enum.
+func (e MemberChangeChanged) Valid() bool {
+	switch e {
+	case MemberChangeChangedAttributes:
+		return true
+	case MemberChangeChangedName:
+		return true
+	case MemberChangeChangedReactivated:
+		return true
+	case MemberChangeChangedRole:
+		return true
+	case MemberChangeChangedSuspended:
+		return true
+	case MemberChangeChangedSuspensionHeld:
 		return true
 	default:
 		return false
@@ -548,6 +632,19 @@ type Activation struct {
 	// the holds, the oldest first, as it allows then; after the answer if the request activates the integration, or
 	// if they are very many.
 	SuspensionLimit *SuspensionLimit `json:"suspension_limit,omitempty"`
+}
+
+// AddressChange defines model for AddressChange.
+type AddressChange struct {
+	Address string `json:"address"`
+	Domain  string `json:"domain"`
+
+	// Sent false while the domain is not allowed for sign-up
+	Sent  bool      `json:"sent"`
+	Since time.Time `json:"since"`
+
+	// Until when the link in the confirmation e-mail expires
+	Until *time.Time `json:"until,omitempty"`
 }
 
 // AnonymousIP defines model for AnonymousIP.
@@ -765,6 +862,74 @@ type FirewallUpdate struct {
 	DefaultAction *FirewallAction      `json:"default_action,omitempty"`
 	Rules         *[]FirewallRuleInput `json:"rules,omitempty"`
 }
+
+// FoundBy defines model for FoundBy.
+type FoundBy struct {
+	As FoundByAs `json:"as"`
+
+	// Name the place of the name in the request, from 0 on
+	Name int `json:"name"`
+}
+
+// FoundByAs defines model for FoundBy.As.
+type FoundByAs string
+
+// FoundMember defines model for FoundMember.
+type FoundMember struct {
+	// Address sign-in address; absent before there is one
+	Address       *string        `json:"address,omitempty"`
+	AddressChange *AddressChange `json:"address_change,omitempty"`
+
+	// AddressTaken another member has the wanted address, or moves to it
+	AddressTaken *bool `json:"address_taken,omitempty"`
+
+	// Changes with `details`: the latest audit events about the member and its person, newest first, at most 10
+	Changes   *[]MemberChange `json:"changes,omitempty"`
+	CreatedAt time.Time       `json:"created_at"`
+
+	// FoundBy under which of the names the member was found
+	FoundBy []FoundBy `json:"found_by"`
+
+	// Holds with `details`: at most 100, those that belong to a held suspension among them
+	Holds *[]Hold `json:"holds,omitempty"`
+	Id    string  `json:"id"`
+
+	// InvitedAt when the link of the open invitation was sent
+	InvitedAt *time.Time `json:"invited_at,omitempty"`
+
+	// InvitedUntil when that link expires
+	InvitedUntil *time.Time `json:"invited_until,omitempty"`
+
+	// LastUserName the `userName` that an unmanaged member had last, case-folded
+	LastUserName *string `json:"last_user_name,omitempty"`
+
+	// PersonId SCIM id, while managed
+	PersonId *string `json:"person_id,omitempty"`
+
+	// Protected an owner, an administrator or the Provision Manager: provisioning leaves it alone
+	Protected bool `json:"protected"`
+	SignedUp  bool `json:"signed_up"`
+
+	// State `not_invited` for a person who is no member yet
+	State      FoundMemberState `json:"state"`
+	StateSince time.Time        `json:"state_since"`
+
+	// Suspended what is in force, unlike the `suspended` of a person
+	Suspended bool `json:"suspended"`
+
+	// SuspensionHeld suspended for the identity provider only
+	SuspensionHeld bool `json:"suspension_held"`
+
+	// UserName while managed
+	UserName *string `json:"user_name,omitempty"`
+
+	// WantedAddress the address that the identity provider names, if there is one
+	WantedAddress *string    `json:"wanted_address,omitempty"`
+	WantedSince   *time.Time `json:"wanted_since,omitempty"`
+}
+
+// FoundMemberState `not_invited` for a person who is no member yet
+type FoundMemberState string
 
 // Generation defines model for Generation.
 type Generation struct {
@@ -990,11 +1155,37 @@ type Member struct {
 	UserName  *string     `json:"user_name,omitempty"`
 }
 
+// MemberChange defines model for MemberChange.
+type MemberChange struct {
+	// Action as in audit events
+	Action string `json:"action"`
+
+	// Actor `bridge:` with its instance, or `administrator`, `person` or `machine` (a command on the database's machine), without saying which
+	Actor string `json:"actor"`
+
+	// Changed what was changed; absent if the event does not say, as in those of older versions
+	Changed *[]MemberChangeChanged `json:"changed,omitempty"`
+
+	// RequestId the identity provider's request, as in the log of the bridge
+	RequestId *string   `json:"request_id,omitempty"`
+	Time      time.Time `json:"time"`
+}
+
+// MemberChangeChanged defines model for MemberChange.Changed.
+type MemberChangeChanged string
+
 // MemberInput Example: {"address":"ann@example.com","name":"Ann Lee"}
 type MemberInput struct {
 	Address string  `json:"address"`
 	Name    *string `json:"name,omitempty"`
 	Role    *Role   `json:"role,omitempty"`
+}
+
+// MemberLookup Example: {"details":true,"names":["ann@example.com"]}
+type MemberLookup struct {
+	// Details include holds and the latest changes; takes at most 20 names
+	Details *bool    `json:"details,omitempty"`
+	Names   []string `json:"names"`
 }
 
 // MemberPage defines model for MemberPage.
@@ -1011,6 +1202,16 @@ type MemberUpdate struct {
 	Name      *string `json:"name,omitempty"`
 	Role      *Role   `json:"role,omitempty"`
 	Suspended *bool   `json:"suspended,omitempty"`
+}
+
+// MembersFound defines model for MembersFound.
+type MembersFound struct {
+	// AllowedDomains those domains of the names that are allowed for sign-up
+	AllowedDomains []string `json:"allowed_domains"`
+
+	// Database as in an error's details
+	Database *string       `json:"database,omitempty"`
+	Items    []FoundMember `json:"items"`
 }
 
 // Person defines model for Person.
@@ -1718,6 +1919,9 @@ type UpdateGroupJSONRequestBody = GroupUpdate
 // DecideHoldsForBridgeJSONRequestBody defines body for DecideHoldsForBridge for application/json ContentType.
 type DecideHoldsForBridgeJSONRequestBody = HoldDecision
 
+// LookUpMembersJSONRequestBody defines body for LookUpMembers for application/json ContentType.
+type LookUpMembersJSONRequestBody = MemberLookup
+
 // CreatePersonJSONRequestBody defines body for CreatePerson for application/json ContentType.
 type CreatePersonJSONRequestBody = PersonInput
 
@@ -2052,6 +2256,32 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/directory/holds/decisions (the `DecideHoldsForBridge` operationId).
 	DecideHoldsForBridge(ctx context.Context, body DecideHoldsForBridgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LookUpMembersWithBody What the account has under some names, managed or not
+	//
+	// For `scim-bridge explain` and for previews of a first synchronisation. It changes nothing. A name finds the
+	// member whose sign-in address, new address, `userName` or last `userName` it is, without regard to case and to
+	// white space around it, and the member whose id or SCIM id it is. So whoever may ask a bridge learns of members
+	// that SCIM does not show; roles, and which administrator changed something, are not told. An account need not
+	// have this operation: bridges then say what they know without it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/directory/members/lookup (the `LookUpMembers` operationId).
+	LookUpMembersWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LookUpMembers What the account has under some names, managed or not
+	//
+	// For `scim-bridge explain` and for previews of a first synchronisation. It changes nothing. A name finds the
+	// member whose sign-in address, new address, `userName` or last `userName` it is, without regard to case and to
+	// white space around it, and the member whose id or SCIM id it is. So whoever may ask a bridge learns of members
+	// that SCIM does not show; roles, and which administrator changed something, are not told. An account need not
+	// have this operation: bridges then say what they know without it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/directory/members/lookup (the `LookUpMembers` operationId).
+	LookUpMembers(ctx context.Context, body LookUpMembersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreatePersonWithBody Provision a person, adopting an unmanaged member where one fits
 	//
@@ -2959,6 +3189,52 @@ func (c *Client) DecideHoldsForBridgeWithBody(ctx context.Context, contentType s
 // Corresponds with POST /v1/directory/holds/decisions (the `DecideHoldsForBridge` operationId).
 func (c *Client) DecideHoldsForBridge(ctx context.Context, body DecideHoldsForBridgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDecideHoldsForBridgeRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LookUpMembersWithBody What the account has under some names, managed or not
+//
+// For `scim-bridge explain` and for previews of a first synchronisation. It changes nothing. A name finds the
+// member whose sign-in address, new address, `userName` or last `userName` it is, without regard to case and to
+// white space around it, and the member whose id or SCIM id it is. So whoever may ask a bridge learns of members
+// that SCIM does not show; roles, and which administrator changed something, are not told. An account need not
+// have this operation: bridges then say what they know without it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/directory/members/lookup (the `LookUpMembers` operationId).
+func (c *Client) LookUpMembersWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLookUpMembersRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LookUpMembers What the account has under some names, managed or not
+//
+// For `scim-bridge explain` and for previews of a first synchronisation. It changes nothing. A name finds the
+// member whose sign-in address, new address, `userName` or last `userName` it is, without regard to case and to
+// white space around it, and the member whose id or SCIM id it is. So whoever may ask a bridge learns of members
+// that SCIM does not show; roles, and which administrator changed something, are not told. An account need not
+// have this operation: bridges then say what they know without it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/directory/members/lookup (the `LookUpMembers` operationId).
+func (c *Client) LookUpMembers(ctx context.Context, body LookUpMembersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLookUpMembersRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4846,6 +5122,46 @@ func NewDecideHoldsForBridgeRequestWithBody(server string, contentType string, b
 	}
 
 	operationPath := fmt.Sprintf("/v1/directory/holds/decisions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewLookUpMembersRequest calls the generic LookUpMembers builder with application/json body
+func NewLookUpMembersRequest(server string, body LookUpMembersJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLookUpMembersRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewLookUpMembersRequestWithBody constructs an http.Request for the LookUpMembers method, with any body, and a specified content type
+func NewLookUpMembersRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/directory/members/lookup")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -7387,6 +7703,9 @@ type ServerInterface interface {
 	// DecideHoldsForBridge Approve or cancel holds
 	// (POST /v1/directory/holds/decisions)
 	DecideHoldsForBridge(w http.ResponseWriter, r *http.Request)
+	// LookUpMembers What the account has under some names, managed or not
+	// (POST /v1/directory/members/lookup)
+	LookUpMembers(w http.ResponseWriter, r *http.Request)
 	// CreatePerson Provision a person, adopting an unmanaged member where one fits
 	// (POST /v1/directory/people)
 	CreatePerson(w http.ResponseWriter, r *http.Request, params CreatePersonParams)
@@ -7988,6 +8307,20 @@ func (siw *ServerInterfaceWrapper) DecideHoldsForBridge(w http.ResponseWriter, r
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.DecideHoldsForBridge(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// LookUpMembers operation middleware
+func (siw *ServerInterfaceWrapper) LookUpMembers(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.LookUpMembers(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -9916,6 +10249,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/groups/search", wrapper.SearchGroups)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/holds", wrapper.ListHoldsForBridge)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/holds/decisions", wrapper.DecideHoldsForBridge)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/members/lookup", wrapper.LookUpMembers)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/people", wrapper.CreatePerson)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.DeletePerson)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.GetPerson)
@@ -10556,6 +10890,45 @@ type DecideHoldsForBridgedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DecideHoldsForBridgedefaultApplicationProblemPlusJSONResponse) VisitDecideHoldsForBridgeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LookUpMembersRequestObject struct {
+	Body *LookUpMembersJSONRequestBody
+}
+
+type LookUpMembersResponseObject interface {
+	VisitLookUpMembersResponse(w http.ResponseWriter) error
+}
+
+type LookUpMembers200JSONResponse MembersFound
+
+func (response LookUpMembers200JSONResponse) VisitLookUpMembersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LookUpMembersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LookUpMembersdefaultApplicationProblemPlusJSONResponse) VisitLookUpMembersResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12546,6 +12919,9 @@ type StrictServerInterface interface {
 	// DecideHoldsForBridge Approve or cancel holds
 	// (POST /v1/directory/holds/decisions)
 	DecideHoldsForBridge(ctx context.Context, request DecideHoldsForBridgeRequestObject) (DecideHoldsForBridgeResponseObject, error)
+	// LookUpMembers What the account has under some names, managed or not
+	// (POST /v1/directory/members/lookup)
+	LookUpMembers(ctx context.Context, request LookUpMembersRequestObject) (LookUpMembersResponseObject, error)
 	// CreatePerson Provision a person, adopting an unmanaged member where one fits
 	// (POST /v1/directory/people)
 	CreatePerson(ctx context.Context, request CreatePersonRequestObject) (CreatePersonResponseObject, error)
@@ -13112,6 +13488,37 @@ func (sh *strictHandler) DecideHoldsForBridge(w http.ResponseWriter, r *http.Req
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(DecideHoldsForBridgeResponseObject); ok {
 		if err := validResponse.VisitDecideHoldsForBridgeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// LookUpMembers operation middleware
+func (sh *strictHandler) LookUpMembers(w http.ResponseWriter, r *http.Request) {
+	var request LookUpMembersRequestObject
+
+	var body LookUpMembersJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.LookUpMembers(ctx, request.(LookUpMembersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LookUpMembers")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(LookUpMembersResponseObject); ok {
+		if err := validResponse.VisitLookUpMembersResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
