@@ -23,9 +23,6 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// defaultDataDir is the data folder of a bridge that is not told another one.
-const defaultDataDir = "/var/lib/scim-bridge"
-
 type explainCommand struct {
 	Group     string `placeholder:"NAME" help:"Explain a group instead: its name, SCIM id or externalId."`
 	URL       string `name:"url" placeholder:"URL" help:"Ask the bridge at this address, not the one in DATA_DIR."`
@@ -33,7 +30,7 @@ type explainCommand struct {
 	JSON      bool   `help:"Print one JSON document."`
 
 	Address string `arg:"" optional:"" help:"The person's userName, e-mail address, SCIM id or externalId."`
-	DataDir string `arg:"" optional:"" help:"Data folder of the bridge (/var/lib/scim-bridge)."`
+	DataDir string `arg:"" optional:"" help:"Data folder of the bridge (${data_dir})."`
 }
 
 // Help implements kong.HelpProvider.
@@ -92,7 +89,7 @@ func (e *explainCommand) question() (q explain.Question, dataDir string) {
 		dataDir = e.Address
 	}
 	if dataDir == "" {
-		dataDir = defaultDataDir
+		dataDir = defaultDataDir()
 	}
 	if e.Group != "" {
 		return explain.Question{Group: e.Group}, dataDir

@@ -28,7 +28,7 @@ type bundleCommand struct {
 	TokenFile string `placeholder:"FILE" help:"With --url: file with its bearer token."`
 	Pseudonym string `placeholder:"NAME" help:"Only print what stands for this address, id, name or group in bundles."`
 
-	DataDir string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the bridge (${default})."`
+	DataDir string `arg:"" optional:"" default:"${data_dir}" help:"Data folder of the bridge (${default})."`
 }
 
 // Help implements kong.HelpProvider.
