@@ -279,7 +279,7 @@ func (d *draft) chunk(before, key, c string) string {
 		return c
 	case inputtext.IsOpaqueID(core):
 		return d.names.id(core) + tail
-	case isRequestID(core) && strings.HasSuffix(before, requestKey):
+	case isRequestID(core) && requestKey.MatchString(before):
 		return c
 	case isHarmless(core):
 		return c
@@ -340,10 +340,10 @@ func (d *draft) segment(b *strings.Builder, s string) {
 // hidden stands for what may be a secret: a pseudonym would say that two are the same.
 const hidden = "[hidden]"
 
-const (
-	requestKey    = "request_id="
-	longestNumber = 5
-)
+// requestKey matches what is before a request's id: in the log, and in an error of the account.
+var requestKey = regexp.MustCompile(`\brequest[_ ]id[= ]$`)
+
+const longestNumber = 5
 
 func isRequestID(s string) bool {
 	return len(s) == 26 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""

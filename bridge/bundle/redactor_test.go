@@ -55,6 +55,7 @@ func TestRedact(t *testing.T) {
 			"postgres://[hidden]@text-.example/the"},
 		{"ids of people and groups", "resource_id=" + anID + " other " + aUUID, "resource_id=id- other id-"},
 		{"a request's id stays", "request_id=" + aRequest, "request_id=" + aRequest},
+		{"that of a request to the account, too", "(request id " + aRequest + ")", "(request id " + aRequest + ")"},
 		{"another text in its form goes", "shared " + aRequest, "shared [hidden]"},
 		{"network addresses stay", "client=192.0.2.1 from [2001:db8::1]:443 10.0.0.0/8",
 			"client=192.0.2.1 from [2001:db8::1]:443 10.0.0.0/8"},
