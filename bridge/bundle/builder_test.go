@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/bundle"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 )
 
 // source is one with a log of so many lines.
@@ -157,6 +159,48 @@ func TestMakingABundleEndsWithItsContext(t *testing.T) {
 	f.Close()
 }
 
+// texts returns the files of a bundle by their names.
+func texts(t *testing.T, z *zip.Reader) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	for _, file := range z.File {
+		text, err := fs.ReadFile(z, file.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[file.Name] = string(text)
+	}
+	return files
+}
+
+// The operator who cannot find whose a pseudonym is must not have to wonder why.
+func TestABundleSaysThatItHasNoKeyToItsPseudonyms(t *testing.T) {
+	t.Parallel()
+	j := journal.Open(journal.Config{})
+	defer j.Close()
+	for _, row := range []struct {
+		name    string
+		archive journal.Archive
+		missing bool
+	}{
+		{"without a journal", journal.Archive{}, true}, {"with one", j.Archive(), false},
+		{"with its key alone", j.Archive().WithoutEvents(), false},
+		{"of a folder without a key", journal.OpenArchive(t.TempDir()), true},
+	} {
+		b := &bundle.Builder{Folder: t.TempDir(), Source: func(bool) bundle.Source {
+			return bundle.Source{Journal: row.archive}
+		}}
+		f, err := b.Build(t.Context(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		readme := texts(t, read(t, f))["README.txt"]
+		if got := strings.Contains(readme, "The key to the pseudonyms"); got != row.missing {
+			t.Errorf("%s: the README says that there is no key: %t\n%s", row.name, got, readme)
+		}
+	}
+}
+
 // A collector that is broken is a reason to ask for help.
 func TestABundleIsMadeOfWhatCanBeRead(t *testing.T) {
 	t.Parallel()
@@ -174,18 +218,7 @@ func TestABundleIsMadeOfWhatCanBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := map[string]string{}
-	for _, file := range read(t, f).File {
-		r, err := file.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[file.Name] = string(text)
-	}
+	files := texts(t, read(t, f))
 	if files["metrics.txt"] != "x 1\n" || !strings.Contains(files["scim-bridge.log"], "status=200") || made != 1 {
 		t.Errorf("made %d times: %q", made, files)
 	}
