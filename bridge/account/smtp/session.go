@@ -241,8 +241,8 @@ func (c *Session) sendText(m *gomail.Msg) error {
 		return forMail("the mail server did not take the mail", err)
 	}
 	c.within(AcceptTimeout)
-	if _, err := m.WriteTo(w); err != nil {
-		return uncertain("the connection to the mail server broke while the mail was sent", err)
+	if _, err := m.WriteTo(w); err != nil { // before the dot that ends it
+		return forMail("the connection to the mail server broke while the mail was sent", err)
 	}
 	if err := w.Close(); err != nil {
 		if code(err) == 0 {

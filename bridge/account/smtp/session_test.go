@@ -259,6 +259,33 @@ func TestSending(t *testing.T) {
 	}
 }
 
+// A server that got only a part of a mail has not taken it.
+func TestAConnectionThatBreaksWithinAMail(t *testing.T) {
+	t.Parallel()
+	fake := smtptest.New(t, nil)
+	fake.Fail(func(_ int, command string) string {
+		switch word, _, _ := strings.Cut(command, " "); word {
+		case "connect", "EHLO", "MAIL", "RCPT":
+			return ""
+		case "DATA":
+			return "354 go on"
+		}
+		return smtptest.HangUp // a line of the mail
+	})
+	session, err := serverAt(t, "smtp://localhost", fake).Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	m := message()
+	m.Text += strings.Repeat(strings.Repeat("x", 70)+"\n", 100_000) // more than what is on the way
+	err = session.Send(m)
+	wantError(t, err, smtp.Connection, "broke while the mail was sent")
+	if errorOf(t, err).Uncertain {
+		t.Error("it may have been taken")
+	}
+}
+
 // Some servers take a mail in a session after one that they did not take.
 func TestASessionGoesOnAfterARefusal(t *testing.T) {
 	t.Parallel()
