@@ -391,14 +391,22 @@ func TestExplainRefusesWhatAsksForNobody(t *testing.T) {
 }
 
 // A shell that has SCIMBRIDGE_TOKEN_FILE for bridges elsewhere can ask the one here.
-func TestExplainHereNeedsNoTokenFile(t *testing.T) {
+func TestWhatAsksHereNeedsNoTokenFile(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "scim-bridge", "explain", "ann", t.TempDir())
-	cmd.Env = append(os.Environ(), "SCIMBRIDGE_TOKEN_FILE=/elsewhere")
-	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "no bridge is running there") {
-		t.Errorf("%v\n%s", err, out)
+	for name, args := range map[string][]string{
+		"explain":        {"explain", "ann", t.TempDir()},
+		"support-bundle": {"support-bundle", "--pseudonym", "ann", t.TempDir()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, "scim-bridge", args...)
+			cmd.Env = append(os.Environ(), "SCIMBRIDGE_TOKEN_FILE=/elsewhere")
+			out, err := cmd.CombinedOutput()
+			if err == nil || cmd.ProcessState.ExitCode() == exitUsage {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }

@@ -54,7 +54,7 @@ func (b *bundleCommand) Validate() error {
 	switch {
 	case b.URL != "" && b.TokenFile == "":
 		err = errors.Join(err, errors.New("--url needs --token-file: a support bundle needs the bearer token"))
-	case b.URL == "" && b.TokenFile != "":
+	case b.URL == "" && b.TokenFile != "" && b.TokenFile != os.Getenv("SCIMBRIDGE_TOKEN_FILE"): // may be set for others
 		err = errors.Join(err, errors.New("--token-file is for --url: a bridge on this machine needs no token"))
 	case b.Pseudonym != "" && (b.URL != "" || b.Output != ""):
 		err = errors.Join(err, errors.New("--pseudonym goes with DATA_DIR alone: the key to pseudonyms is there"))
