@@ -43,13 +43,14 @@ func MailStates() []string {
 	return []string{MailWaiting, MailSuspended, MailSent, MailFailed, MailVoid}
 }
 
+// A time beyond these was written while the clock was ahead.
 const (
 	// MailLease is for how long a mail belongs to the process that sends it. One that is killed leaves its mail to
 	// others after that.
 	MailLease = 2 * time.Minute
-	// LongestMailPause and LongestServerPause bound the pauses until the next attempt, for one mail and for all. A time
-	// beyond them was written while the clock was ahead.
-	LongestMailPause   = 75 * time.Minute
+	// LongestMailPause bounds the pauses until the next attempt to send a mail.
+	LongestMailPause = 75 * time.Minute
+	// LongestServerPause bounds those for all mails.
 	LongestServerPause = 15 * time.Minute
 )
 
