@@ -710,7 +710,7 @@ func FuzzRead(f *testing.F) {
 		var before time.Time
 		n := 0
 		for line := range c.Oldest(linestore.Range{}) {
-			if line.At.Before(before) {
+			if n > 0 && line.At.Before(before) { // the first may be of the year 0, which is before the zero time
 				t.Errorf("%s comes after %s", line.At, before)
 			}
 			before = line.At
