@@ -132,6 +132,10 @@ func TestJournalAndLogOutliveAKill(t *testing.T) {
 	kinds := slices.DeleteFunc(kindsOf(events(t, dir)), func(k journal.Kind) bool {
 		return k == journal.ProblemBegan || k == journal.ProblemEnded // sealed, if it took longer
 	})
+	// The bridge signs in to the account while the operator signs in to the page with the same token.
+	if i := slices.Index(kinds, journal.PageSignedIn); i >= 0 && i+1 < len(kinds) && kinds[i+1] == journal.SignedIn {
+		kinds[i], kinds[i+1] = kinds[i+1], kinds[i]
+	}
 	if want := []journal.Kind{
 		journal.Started, journal.Unsealed, journal.SignedIn, journal.PersonCreated,
 		journal.Started, journal.Unsealed, journal.SignedIn, journal.PageSignedIn, journal.Stopped,
