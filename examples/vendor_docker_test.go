@@ -35,8 +35,7 @@ func TestTheVendorsComposeFileInDocker(t *testing.T) {
 		"TF_VAR_bearer_token=" + h.token.Reveal(), composeAsDocker(t),
 	}
 	h.succeed(h.apply())
-	h.shell(providertest.Terraform(t) + " output -raw session > scimsession")
-	h.give(filepath.Join(h.w.dir, "scimsession"), vendorUser, 0o440)
+	h.shell(providertest.Terraform(t) + " output -raw session | install -o 999 -g 999 -m 0440 /dev/stdin scimsession")
 	certificate, key := ca.Issue("", "", "scim.example.com", "127.0.0.1")
 	h.w.write("tls.crt", string(certificate))
 	h.w.write("tls.key", string(key))

@@ -32,7 +32,11 @@ func (h *heldHolds) Holds(ctx context.Context, cursor string, _ int) (bridge.Hol
 	if cursor == "bad" {
 		return bridge.HoldPage{}, &bridge.Error{Code: bridge.InvalidCursor}
 	}
-	return h.page, h.fault
+	page := h.page
+	if cursor == "end" { // somebody has decided what was behind it
+		page.Items, page.Next = nil, ""
+	}
+	return page, h.fault
 }
 
 func (h *heldHolds) DecideHolds(_ context.Context, d bridge.HoldDecision) (int64, error) {
@@ -139,6 +143,10 @@ func TestThePageShowsHolds(t *testing.T) {
 	if _, body := v.get("/app/holds?cursor=next%26page"); strings.Count(body,
 		`<input type="hidden" name="cursor" value="next&amp;page">`) != 3 {
 		t.Errorf("the forms do not say where they are:\n%s", body)
+	}
+	if _, body := v.get("/app/holds?cursor=end"); !strings.Contains(body, `value="h1"`) ||
+		strings.Contains(body, "First page") {
+		t.Errorf("a page of which all is decided shows\n%s", body)
 	}
 	one.Set("cursor", "next&page")
 	if _, body := v.post("/app/holds", one); !strings.Contains(body, "First page") {

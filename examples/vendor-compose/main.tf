@@ -3,8 +3,7 @@
 #
 #   export TF_VAR_bearer_token="$(scim-bridge token)" # the identity provider needs it, too: keep it
 #   terraform apply
-#   terraform output -raw session > scimsession
-#   sudo chown 999:999 scimsession && sudo chmod 0440 scimsession
+#   terraform output -raw session | sudo install -o 999 -g 999 -m 0440 /dev/stdin scimsession
 #   docker compose up --detach
 
 terraform {

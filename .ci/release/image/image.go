@@ -108,7 +108,7 @@ func (r release) layer(file string) (v1.Layer, error) {
 	w := tar.NewWriter(&packed)
 	for _, h := range []tar.Header{
 		{Name: "home/", Mode: 0o755},
-		{Name: vendorHome + "/", Mode: 0o700, Uid: vendorUser, Gid: vendorUser},
+		{Name: vendorHome + "/", Mode: 0o755, Uid: vendorUser, Gid: vendorUser},
 		{Name: "usr/", Mode: 0o755},
 		{Name: "usr/bin/", Mode: 0o755},
 		{Name: program, Mode: 0o755, Size: int64(len(text))},

@@ -136,7 +136,7 @@ func checkImage(t *testing.T, img v1.Image, arch string) {
 		}
 		files = append(files, fmt.Sprintf("%04o %d:%d %s", h.Mode, h.Uid, h.Gid, h.Name))
 	}
-	if want := []string{"0755 0:0 home/", "0700 999:999 home/opuser/", "0755 0:0 usr/", "0755 0:0 usr/bin/",
+	if want := []string{"0755 0:0 home/", "0755 999:999 home/opuser/", "0755 0:0 usr/", "0755 0:0 usr/bin/",
 		"0755 0:0 usr/bin/scim-bridge", "0755 0:0 var/",
 		"0755 0:0 var/lib/", "0700 65532:65532 var/lib/scim-bridge/"}; !slices.Equal(files, want) {
 		t.Errorf("the layer has %q", files)

@@ -66,7 +66,8 @@ func (b *runningBridge) bundleSource(complete bool) bundle.Source {
 		}
 	}
 	if !complete {
-		s.Missing = map[string]string{"Configuration, status, log and journal": "the account has not confirmed the " +
+		const missing = "Configuration, status, certificate, people who wait, log and journal"
+		s.Missing = map[string]string{missing: "the account has not confirmed the " +
 			"token since the bridge started, and it may be an old one. On the bridge's machine, scim-bridge " +
 			"support-bundle DATA_DIR makes a complete bundle without a token."}
 		return s

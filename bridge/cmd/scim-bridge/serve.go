@@ -118,8 +118,9 @@ With --tls-cert-file and --tls-key-file the bridge serves HTTPS. Both files are 
 certificate needs no restart. With --tls-domain alone it gets a certificate for that name by ACME, renews it, and keeps
 it in the data folder; the authority must reach port 443 of the name, which leads to :8443 here, and by using it you
 accept its terms of service. Without a certificate the bridge serves plain HTTP: to listen on an address that other
-machines can reach, as with OP_PORT, put a proxy with HTTPS in front and name its address with --public-url, or set
---insecure-http. --ping-listen serves /ping by plain HTTP, and on port 80 the authority's challenges too.`
+machines can reach, as with OP_PORT or an empty OP_TLS_DOMAIN, put a proxy with HTTPS in front and name its address with
+--public-url, or set --insecure-http. --ping-listen serves /ping by plain HTTP, and on port 80 the authority's
+challenges too.`
 }
 
 // Validate reports all contradictory settings together. Kong calls it.

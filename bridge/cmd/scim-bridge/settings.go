@@ -85,7 +85,7 @@ func sourceOf(command *kong.Context, flag *kong.Flag) string {
 	}
 	if i >= 0 {
 		for _, name := range vendorNames(flag) {
-			if os.Getenv(name) != "" {
+			if value, err := translateVendor(name, os.Getenv(name)); err == nil && value != "" {
 				return sourceVariable + name
 			}
 		}

@@ -153,10 +153,22 @@ func unknownVariables(model *kong.Application, environ []string) []string {
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
 		ours := strings.HasPrefix(name, "SCIMBRIDGE_") && !strings.HasPrefix(name, "SCIMBRIDGE_TEST_")
-		if (ours || strings.HasPrefix(name, "OP_")) && !known[name] {
+		if (ours || strings.HasPrefix(name, "OP_")) && !known[name] && !isOfService(name, environ) {
 			unknown = append(unknown, name)
 		}
 	}
 	slices.Sort(unknown)
 	return unknown
+}
+
+// isOfService reports whether a variable is one of those by which Kubernetes tells every pod of a Service, such as
+// op-scim-bridge.
+func isOfService(name string, environ []string) bool {
+	return slices.ContainsFunc(environ, func(entry string) bool {
+		variable, _, _ := strings.Cut(entry, "=")
+		service, found := strings.CutSuffix(variable, "_SERVICE_HOST")
+		rest, of := strings.CutPrefix(name, service+"_")
+		return found && of &&
+			(rest == "PORT" || strings.HasPrefix(rest, "PORT_") || strings.HasPrefix(rest, "SERVICE_"))
+	})
 }

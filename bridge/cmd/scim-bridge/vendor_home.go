@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -39,7 +41,8 @@ func readDefaultSession(dataDir string) func() (session.File, error) {
 	}
 }
 
+// exists reports whether there is something, even if this user may not look at it: reading it then says why.
 func exists(path string) bool {
 	_, err := os.Stat(path)
-	return err == nil
+	return !errors.Is(err, fs.ErrNotExist)
 }

@@ -169,8 +169,11 @@ func TestUnknownVariablesAreNamed(t *testing.T) {
 	got := unknownVariables(parser.Model, []string{
 		"PATH=/bin", "SCIMBRIDGE_LISTEN=:1", "OP_PORT=1", "SCIMBRIDGE_ACCOUNT_TOKEN=secret", // known, or not for us
 		"OP_REDIS_URL=redis://x", "SCIMBRIDGE_LISTN=:1",
+		// Of the Service op-scim-bridge, by Kubernetes, and one that only looks so.
+		"OP_SCIM_BRIDGE_SERVICE_HOST=10.0.0.1", "OP_SCIM_BRIDGE_SERVICE_PORT_HTTPS=443", "OP_SCIM_BRIDGE_PORT=tcp://x",
+		"OP_SCIM_BRIDGE_PORT_443_TCP_ADDR=10.0.0.1", "OP_SCIM_PORT=1",
 	})
-	if want := []string{"OP_REDIS_URL", "SCIMBRIDGE_LISTN"}; !slices.Equal(got, want) {
+	if want := []string{"OP_REDIS_URL", "OP_SCIM_PORT", "SCIMBRIDGE_LISTN"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

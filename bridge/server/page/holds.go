@@ -84,7 +84,7 @@ func (h holds) list(v *Visit, cursor string, limit int) (l heldList) {
 	ctx, cancel := v.AskAccount()
 	defer cancel()
 	page, err := h.account.Holds(ctx, cursor, limit)
-	if bridge.CodeOf(err) == bridge.InvalidCursor {
+	if bridge.CodeOf(err) == bridge.InvalidCursor || err == nil && cursor != "" && len(page.Items) == 0 { // all decided
 		cursor = ""
 		page, err = h.account.Holds(ctx, cursor, limit)
 	}

@@ -75,7 +75,7 @@ func run(ctx context.Context, c *client.Client, id, input string, args ...string
 
 // askBridge returns what the bridge in a container says at its control socket.
 func askBridge(ctx context.Context, c *client.Client, id string) (s control.Status, err error) {
-	out, _, err := run(ctx, c, id, "", "status", "--local", "--control") // the exit code says if it is healthy
+	out, _, err := run(ctx, c, id, "", "status", "--local", "--control", dataDir) // the exit code says if it is healthy
 	if err != nil {
 		return s, err
 	}
@@ -87,7 +87,7 @@ func askBridge(ctx context.Context, c *client.Client, id string) (s control.Stat
 
 // unseal shows the token to the bridge in a container.
 func unseal(ctx context.Context, c *client.Client, id string, token session.Token) error {
-	out, code, err := run(ctx, c, id, token.Reveal()+"\n", "unseal")
+	out, code, err := run(ctx, c, id, token.Reveal()+"\n", "unseal", dataDir)
 	if err == nil && code != 0 {
 		err = fmt.Errorf("scim-bridge unseal in the container ended with exit code %d: %s", code, trim(out))
 	}

@@ -285,7 +285,7 @@ func (t *Target) attach(ctx context.Context, c *client.Client, g *generation, na
 		}
 	}
 	if running, _ := g.life(); running {
-		_, _, _ = run(ctx, c, g.info.ID, "", "reload") // a bridge that hangs does not matter here
+		_, _, _ = run(ctx, c, g.info.ID, "", "reload", dataDir) // a bridge that hangs does not matter here
 	}
 	endpoint := &network.EndpointSettings{}
 	if t.isNamed() {

@@ -36,7 +36,7 @@ func reloadMonitoring(ctx context.Context, c *client.Client, g *generation, m *d
 	if m == nil {
 		return nil
 	}
-	out, code, err := run(ctx, c, g.info.ID, m.Token.Reveal()+"\n", "reload", "--check-monitoring-token")
+	out, code, err := run(ctx, c, g.info.ID, m.Token.Reveal()+"\n", "reload", "--check-monitoring-token", dataDir)
 	if err == nil && code != 0 {
 		err = fmt.Errorf("scim-bridge reload in the container ended with exit code %d: %s", code, trim(out))
 	}
