@@ -374,12 +374,12 @@ func TestTheJournalHasWhatBecameOfRequests(t *testing.T) {
 		want journal.Event
 	}{
 		{"suspending a person", sent{"PATCH", "/Users/" + ann, patch(`{"op":"replace","path":"active","value":false}`)},
-			journal.Event{Kind: journal.PersonUpdated, Person: ann, Status: 200, Active: journal.Bool(false),
-				State: "invited"}},
+			journal.Event{Kind: journal.PersonUpdated, Person: ann, Status: 200, SentActive: journal.Bool(false),
+				Active: journal.Bool(false), State: "invited"}},
 		{"a change that changes nothing", sent{"PATCH", "/Users/" + ann,
 			patch(`{"op":"replace","path":"active","value":false}`)},
-			journal.Event{Kind: journal.PersonUpdated, Person: ann, Status: 200, Active: journal.Bool(false),
-				State: "invited", Unchanged: true}},
+			journal.Event{Kind: journal.PersonUpdated, Person: ann, Status: 200, SentActive: journal.Bool(false),
+				Active: journal.Bool(false), State: "invited", Unchanged: true}},
 		{"a userName that is taken", sent{"POST", "/Users", person("bob@example.com")},
 			journal.Event{Kind: journal.PersonRefused, Method: "POST", Status: 409, Code: "user_name_taken"}},
 		{"a person that there is not", sent{"DELETE", "/Users/" + nobody, ""},
