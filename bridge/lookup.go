@@ -28,6 +28,8 @@ type Member struct {
 	AddressTaken  bool
 	// InvitedAt is when the link of the open invitation was sent, and InvitedUntil when it expires; zero without one.
 	InvitedAt, InvitedUntil time.Time
+	// Mail is the invitation's; for those who ask for details.
+	Mail LinkMail
 	// Change is a new address that the person has not confirmed; nil if there is none.
 	Change *AddressChange
 
@@ -65,8 +67,19 @@ type AddressChange struct {
 	Address, Domain string
 	Since           time.Time
 	Sent            bool      // false while the domain is not allowed for sign-up
-	Until           time.Time // when the link in the e-mail expires; zero before it was sent
+	Until           time.Time // when the link in the e-mail expires; zero before there is one
+	Mail            LinkMail  // for those who ask for details
 }
+
+// A LinkMail says how sending the mail with a link goes; empty if the account does not tell.
+type LinkMail string
+
+// How sending a mail goes.
+const (
+	MailSent    LinkMail = "sent"    // the mail server took it
+	MailWaiting LinkMail = "waiting" // to be sent
+	MailFailed  LinkMail = "failed"  // refused by the mail server, or not sent in time
+)
 
 // A MemberChange is a change of a member in the account.
 type MemberChange struct {

@@ -264,6 +264,7 @@ func (f PersonFacts) invited(e *Explanation) {
 	case m == nil:
 		e.conclude(Invited, false, "%s is not in yet: it was invited to %s, and has not accepted.", f.name(),
 			f.Person.SignInAddress)
+		f.findMail(e, "", f.Person.SignInAddress)
 	case expired:
 		e.conclude(Invited, false, "%s is not in: it was invited to %s%s and has not accepted, and the link has "+
 			"expired.", f.name(), m.Address, f.sinceState(" at "))
@@ -277,10 +278,47 @@ func (f PersonFacts) invited(e *Explanation) {
 	default:
 		e.conclude(Invited, false, "%s is not in yet: it was invited to %s at %s, and has not accepted.", f.name(),
 			m.Address, moment(m.InvitedAt))
-		e.awaited("The person must open the link in the invitation, which works until %s.", moment(m.InvitedUntil))
+		f.openInvitation(e)
 	}
-	e.toDo("Ask the person to look for the mail, also among unwanted ones. The account's outbox has it: %s.",
-		f.outbox(f.Person.SignInAddress))
+}
+
+// openInvitation tells what an invitation waits for whose link works.
+func (f PersonFacts) openInvitation(e *Explanation) {
+	m := f.Member
+	e.awaited("%s the person must open the link in the invitation, which works until %s.", mailFirst(m.Mail),
+		moment(m.InvitedUntil))
+	f.findMail(e, m.Mail, m.Address)
+}
+
+// mailFirst begins a sentence with what must happen before the person can open a link.
+func mailFirst(mail bridge.LinkMail) string {
+	switch mail {
+	case bridge.MailWaiting:
+		return "The account has not sent the mail yet. When it has,"
+	case bridge.MailFailed:
+		return "The mail was refused by the mail server, or could not be sent in time. When it was sent again,"
+	case bridge.MailSent:
+		return "The mail server took the mail:"
+	default:
+		return "If the mail was sent,"
+	}
+}
+
+// findMail says what to do about the mail with a link that works.
+func (f PersonFacts) findMail(e *Explanation, mail bridge.LinkMail, address string) {
+	switch mail {
+	case bridge.MailWaiting:
+		e.toDo("%s on the account's machine says why the mail waits%s.", f.mailCommand(""), f.placeholder())
+	case bridge.MailFailed:
+		e.toDo("%s on the account's machine says why the mail failed%s. When the cause is gone, %s sends it again.",
+			f.mailCommand(" --state failed"), f.placeholder(), f.resend(address))
+	case bridge.MailSent:
+		e.toDo("Ask the person to look for the mail to %s, also among unwanted ones. The account's outbox has it: "+
+			"%s on the account's machine%s.", address, f.mailCommand(" --json"), f.placeholder())
+	default:
+		e.toDo("%s on the account's machine says whether the mail to %s was sent%s. If it was, ask the person to look "+
+			"for it, also among unwanted ones.", f.mailCommand(" --json"), address, f.placeholder())
+	}
 }
 
 // linkExpired reports whether an invited member has no link that works.
@@ -288,10 +326,14 @@ func (f PersonFacts) linkExpired() bool {
 	return f.Member.InvitedUntil.IsZero() || !f.Now.Before(f.Member.InvitedUntil)
 }
 
-// outbox is the command that shows the mails to an address.
-func (f PersonFacts) outbox(address string) string {
-	return "`scim-bridge account mail --database " + f.database() + " --json` on the account's machine lists the " +
-		"mails, those to " + address + " among them" + f.placeholder()
+// mailCommand is the command that lists the account's mails.
+func (f PersonFacts) mailCommand(flags string) string {
+	return "`scim-bridge account mail --database " + f.database() + flags + "`"
+}
+
+// resend is the command that sends what a member waits for at an address, with a fresh link if the old one is over.
+func (f PersonFacts) resend(address string) string {
+	return "`scim-bridge account mail resend --database " + f.database() + " " + problem.QuoteShell(address) + "`"
 }
 
 func (f PersonFacts) database() string {
@@ -455,10 +497,9 @@ func (f PersonFacts) tellAddress(e *Explanation) {
 		e.toDo("Make the identity provider send this person again, any change will do: the confirmation e-mail is " +
 			"then sent again.")
 	case c != nil:
-		e.awaited("Its address is to become %s since %s: the person must open the link in the e-mail that went "+
-			"there, which works until %s. It signs in with %s until then.", c.Address, moment(c.Since), moment(c.Until),
-			m.Address)
-		e.toDo("Ask the person to look for the e-mail at %s. %s.", c.Address, capitalized(f.outbox(c.Address)))
+		e.awaited("Its address is to become %s since %s. %s the person must open the link in it, which works until %s. "+
+			"It signs in with %s until then.", c.Address, moment(c.Since), mailFirst(c.Mail), moment(c.Until), m.Address)
+		f.findMail(e, c.Mail, c.Address)
 	case m.AddressTaken && m.State != bridge.NotInvited:
 		e.awaited("Its address is to become %s, which another member has. It signs in with %s.", m.WantedAddress,
 			m.Address)
@@ -469,13 +510,6 @@ func (f PersonFacts) tellAddress(e *Explanation) {
 			"last, and nobody else has it now.", m.WantedAddress)
 		f.sendAgain(e, "the change of the address then begins")
 	}
-}
-
-func capitalized(s string) string {
-	if strings.HasPrefix(s, "`") {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // tellRemovals tells which removals from groups are held.
@@ -820,8 +854,7 @@ func (f PersonFacts) unprovisioned(e *Explanation) {
 		}
 		e.conclude(NotProvisioned, false, "%s is not in yet: %s, and has not accepted. It is not provisioned.",
 			f.name(), how)
-		e.awaited("The person must open the link in the invitation, which works until %s.", moment(m.InvitedUntil))
-		e.toDo("Ask the person to look for the mail. %s.", capitalized(f.outbox(m.Address)))
+		f.openInvitation(e)
 	}
 	f.tellRefusal(e)
 }

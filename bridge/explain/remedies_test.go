@@ -14,6 +14,15 @@ func TestWhatToDoIsTrue(t *testing.T) {
 	t.Parallel()
 	off := func(p *bridge.Person) { p.Suspended = true }
 	expired := func(m *bridge.Member) { m.InvitedAt, m.InvitedUntil = at(1), at(2) }
+	mailed := func(mail bridge.LinkMail) func(*bridge.Member) {
+		return func(m *bridge.Member) { m.InvitedAt, m.InvitedUntil, m.Mail = at(1), at(20), mail }
+	}
+	moving := func(mail bridge.LinkMail) func(*bridge.Member) {
+		return func(m *bridge.Member) {
+			m.Change = &bridge.AddressChange{Address: "ann@new.example", Domain: "new.example", Since: at(4), Sent: true,
+				Until: at(20), Mail: mail}
+		}
+	}
 	for _, row := range []struct {
 		name         string
 		facts        explain.PersonFacts
@@ -41,6 +50,79 @@ func TestWhatToDoIsTrue(t *testing.T) {
 			"an invitation by hand without a link",
 			explain.PersonFacts{Member: unmanaged(bridge.Invited, nil)},
 			[]string{"no link works"}, []string{"look for the mail"},
+		},
+		{
+			"an invitation whose mail was sent",
+			explain.PersonFacts{
+				Person: person(bridge.Invited, nil), Member: member(bridge.Invited, mailed(bridge.MailSent)),
+			},
+			[]string{"works until", "Ask the person to look for the mail to ann@example.com"}, []string{"mail resend"},
+		},
+		{
+			"an invitation whose mail waits",
+			explain.PersonFacts{
+				Person: person(bridge.Invited, nil), Database: "sqlite:/a.db",
+				Member: member(bridge.Invited, mailed(bridge.MailWaiting)),
+			},
+			[]string{
+				"The account has not sent the mail yet", "works until",
+				"`scim-bridge account mail --database sqlite:/a.db` on the account's machine says why the mail waits.",
+			},
+			[]string{"sk the person to look"},
+		},
+		{
+			"an invitation whose mail failed",
+			explain.PersonFacts{
+				Person: person(bridge.Invited, nil), Database: "sqlite:/a.db",
+				Member: member(bridge.Invited, mailed(bridge.MailFailed)),
+			},
+			[]string{
+				"refused by the mail server, or could not be sent in time",
+				"`scim-bridge account mail --database sqlite:/a.db --state failed` on the account's machine says why",
+				"`scim-bridge account mail resend --database sqlite:/a.db ann@example.com` sends it again",
+			},
+			[]string{"sk the person to look"},
+		},
+		{
+			"an invitation of whose mail the account does not tell",
+			explain.PersonFacts{Person: person(bridge.Invited, nil), Member: member(bridge.Invited, mailed(""))},
+			[]string{
+				"--json` on the account's machine says whether the mail to ann@example.com was sent", "If it was, ask",
+			},
+			[]string{"has not sent"},
+		},
+		{
+			"an invitation by hand whose mail failed",
+			explain.PersonFacts{Member: unmanaged(bridge.Invited, mailed(bridge.MailFailed))},
+			[]string{"refused by the mail server", "mail resend"}, []string{"sk the person to look"},
+		},
+		{
+			"a new address whose mail was sent",
+			explain.PersonFacts{
+				Person: person(bridge.Active, nil), Member: member(bridge.Active, moving(bridge.MailSent)),
+			},
+			[]string{"works until", "Ask the person to look for the mail to ann@new.example"}, []string{"mail resend"},
+		},
+		{
+			"a new address whose mail waits",
+			explain.PersonFacts{
+				Person: person(bridge.Active, nil), Member: member(bridge.Active, moving(bridge.MailWaiting)),
+			},
+			[]string{"The account has not sent the mail yet", "says why the mail waits"}, []string{"went there"},
+		},
+		{
+			"a new address whose mail failed",
+			explain.PersonFacts{
+				Person: person(bridge.Active, nil), Database: "sqlite:/a.db",
+				Member: member(bridge.Active, moving(bridge.MailFailed)),
+			},
+			[]string{"`scim-bridge account mail resend --database sqlite:/a.db ann@new.example` sends it again"},
+			[]string{"went there", "sk the person to look"},
+		},
+		{
+			"a new address of whose mail the account does not tell",
+			explain.PersonFacts{Person: person(bridge.Active, nil), Member: member(bridge.Active, moving(""))},
+			[]string{"says whether the mail to ann@new.example was sent"}, []string{"went there"},
 		},
 		{
 			"an attempt to create the person again",

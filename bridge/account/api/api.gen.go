@@ -420,6 +420,27 @@ func (e KDFAlgorithm) Valid() bool {
 	}
 }
 
+// Defines values for LinkMail.
+const (
+	LinkMailFailed  LinkMail = "failed"
+	LinkMailSent    LinkMail = "sent"
+	LinkMailWaiting LinkMail = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the LinkMail enum.
+func (e LinkMail) Valid() bool {
+	switch e {
+	case LinkMailFailed:
+		return true
+	case LinkMailSent:
+		return true
+	case LinkMailWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MemberChangeChanged.
 const (
 	MemberChangeChangedAttributes     MemberChangeChanged = "attributes"
@@ -638,6 +659,11 @@ type Activation struct {
 type AddressChange struct {
 	Address string `json:"address"`
 	Domain  string `json:"domain"`
+
+	// Mail With `details`: how sending the mail with the link of the open invitation, or of the new address, goes.
+	// `sent`: the mail server took it. `waiting`: it is to be sent. `failed`: it was refused by the mail server, or
+	// not sent in time. Absent if that is not known.
+	Mail *LinkMail `json:"mail,omitempty"`
 
 	// Sent false while the domain is not allowed for sign-up
 	Sent  bool      `json:"sent"`
@@ -903,6 +929,11 @@ type FoundMember struct {
 	// LastUserName the `userName` that an unmanaged member had last, case-folded
 	LastUserName *string `json:"last_user_name,omitempty"`
 
+	// Mail With `details`: how sending the mail with the link of the open invitation, or of the new address, goes.
+	// `sent`: the mail server took it. `waiting`: it is to be sent. `failed`: it was refused by the mail server, or
+	// not sent in time. Absent if that is not known.
+	Mail *LinkMail `json:"mail,omitempty"`
+
 	// PersonId SCIM id, while managed
 	PersonId *string `json:"person_id,omitempty"`
 
@@ -1124,6 +1155,11 @@ type KDF struct {
 
 // KDFAlgorithm defines model for KDF.Algorithm.
 type KDFAlgorithm string
+
+// LinkMail With `details`: how sending the mail with the link of the open invitation, or of the new address, goes.
+// `sent`: the mail server took it. `waiting`: it is to be sent. `failed`: it was refused by the mail server, or
+// not sent in time. Absent if that is not known.
+type LinkMail string
 
 // ManagerChange defines model for ManagerChange.
 type ManagerChange struct {

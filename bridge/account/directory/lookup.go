@@ -18,6 +18,9 @@ type FoundMember struct {
 	// Holds and Changes are for those who ask for details. The changes are newest first.
 	Holds   []store.Hold
 	Changes []MemberChange
+	// InvitationMail and ChangeMail say for them how sending the mails of an open invitation and of a new address
+	// goes: store.MailSent, MailWaiting or MailFailed; empty if that is not known.
+	InvitationMail, ChangeMail string
 }
 
 // A FoundBy says under which of the names of a lookup a member was found.
@@ -109,6 +112,16 @@ func addDetails(ctx context.Context, tx *store.Tx, members []FoundMember) error 
 		m := &members[i]
 		if m.Holds, err = tx.HoldsOf(ctx, m.ID, maxHoldsFound); err != nil {
 			return err
+		}
+		if m.State == store.Invited {
+			if m.InvitationMail, err = tx.InvitationMail(ctx, m.ID); err != nil {
+				return err
+			}
+		}
+		if m.Change.TokenHash != "" {
+			if m.ChangeMail, err = tx.AddressChangeMail(ctx, m.ID); err != nil {
+				return err
+			}
 		}
 		of := slices.Concat(changes[m.ID], changes[m.PersonID])
 		slices.SortStableFunc(of, func(a, b store.MemberChange) int { return b.Time.Compare(a.Time) })

@@ -278,6 +278,59 @@ func TestALookupSaysByWhichNameAMemberWasFound(t *testing.T) {
 	}
 }
 
+// Nobody can look for a mail that was not sent. One that was sent before and failed when it was sent again is there.
+func TestALookupTellsHowSendingAMailGoes(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		states []string // of the mails with the link, the latest last
+		want   string
+	}{
+		{"it waits", []string{store.MailWaiting}, store.MailWaiting},
+		{"it waits for the reactivation", []string{store.MailSuspended}, store.MailWaiting},
+		{"it was sent", []string{store.MailSent}, store.MailSent},
+		{"it failed", []string{store.MailFailed}, store.MailFailed},
+		{"it failed and is queued again", []string{store.MailFailed, store.MailWaiting}, store.MailWaiting},
+		{"it was sent, and failed when it was sent again", []string{store.MailSent, store.MailFailed}, store.MailSent},
+		{"it is not to be sent", []string{store.MailVoid}, ""},
+		{"it was queued again, and failed", []string{store.MailVoid, store.MailFailed}, store.MailFailed},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDirectory(t)
+			d.allow("new.com")
+			d.create("ann@old.com")
+			d.replace(d.joined("bob@old.com").ID, directory.PersonInput{
+				Attributes: attributes("userName", "bob@old.com"), SignInAddress: "bob@new.com",
+			})
+			addresses := []string{"ann@old.com", "bob@new.com"}
+			for _, address := range addresses {
+				for range row.states[1:] {
+					d.resend(address)
+				}
+				for i, state := range row.states {
+					d.sql(`UPDATE outbox SET state = ? WHERE id = (SELECT id FROM outbox WHERE recipient = ?
+						ORDER BY created_at, id LIMIT 1 OFFSET ?)`, state, address, i)
+				}
+			}
+			for _, m := range d.lookUp(addresses...).Members {
+				got := m.InvitationMail
+				if m.Change.Address != "" {
+					got = m.ChangeMail
+				}
+				if got != row.want || m.InvitationMail != "" && m.ChangeMail != "" {
+					t.Errorf("%s: the mails are %q and %q, want %q", m.UserName, m.InvitationMail, m.ChangeMail,
+						row.want)
+				}
+			}
+			plain, err := d.LookUpMembers(t.Context(), addresses, false)
+			if err != nil || len(plain.Members) != 2 || plain.Members[0].InvitationMail != "" {
+				t.Errorf("without details: %+v, %v", plain.Members, err)
+			}
+		})
+	}
+}
+
 func TestALookupIsBounded(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)

@@ -33,7 +33,7 @@ func toFoundMember(m directory.FoundMember, details bool) api.FoundMember {
 		StateSince: m.StateSince, Suspended: m.Suspended, SuspensionHeld: m.SuspensionHeld, SignedUp: m.SignedUp,
 		CreatedAt: m.CreatedAt, PersonId: optional(m.PersonID), UserName: optional(m.UserName),
 		LastUserName: optional(m.LastUserName), WantedAddress: optional(m.WantedAddress),
-		FoundBy: toAll(m.FoundBy, toFoundBy),
+		FoundBy: toAll(m.FoundBy, toFoundBy), Mail: optional(api.LinkMail(m.InvitationMail)),
 	}
 	if m.Managed() {
 		out.WantedSince, out.AddressTaken = optionalTime(m.WantedSince), &m.WantedBlocked
@@ -44,7 +44,7 @@ func toFoundMember(m directory.FoundMember, details bool) api.FoundMember {
 	if c := m.Change; c.Address != "" {
 		out.AddressChange = &api.AddressChange{
 			Address: c.Address, Domain: c.Domain, Since: c.Since, Sent: c.TokenHash != "",
-			Until: optionalTime(directory.ChangeUntil(c)),
+			Until: optionalTime(directory.ChangeUntil(c)), Mail: optional(api.LinkMail(m.ChangeMail)),
 		}
 	}
 	if details {

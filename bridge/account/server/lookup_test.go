@@ -40,6 +40,7 @@ func TestMembersAreLookedUpOverHTTP(t *testing.T) {
 	equal(t, "it is provisioned", second.PersonId == nil, true)
 	equal(t, "it is invited", second.State, api.FoundMemberStateInvited)
 	equal(t, "for 30 days", second.InvitedUntil.Sub(*second.InvitedAt).Hours(), 30*24)
+	equal(t, "its mail is not sent, without a mail server", deref(second.Mail), api.LinkMailWaiting)
 	equal(t, "allowed domains", len(r.Value.AllowedDomains), 0)
 
 	plain, err := apitest.Read[api.MembersFound](bridge.LookUpMembers(t.Context(), api.MemberLookup{
@@ -47,6 +48,7 @@ func TestMembersAreLookedUpOverHTTP(t *testing.T) {
 	}))
 	ok(t, err)
 	equal(t, "holds without details", plain.Value.Items[0].Holds == nil, true)
+	equal(t, "the mail without details", plain.Value.Items[0].Mail == nil, true)
 
 	// An administrator's token is not a bridge's session, and a stranger has neither.
 	for name, client := range map[string]*api.Client{"an administrator": c.Client, "a stranger": c.as(t, "", home)} {

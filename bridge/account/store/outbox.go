@@ -101,6 +101,24 @@ func (tx *Tx) LastMailWith(ctx context.Context, linkHash string) (Mail, bool, er
 	return One(ctx, tx, scanMail, mailQuery+`WHERE link_hash = ? ORDER BY created_at DESC, id DESC LIMIT 1`, linkHash)
 }
 
+// InvitationMail says how sending a member's invitation goes: MailSent if the mail server took a mail with its link,
+// else MailWaiting if one is to be sent, else MailFailed; empty if there is no such mail.
+func (tx *Tx) InvitationMail(ctx context.Context, memberID string) (state string, err error) {
+	return tx.linkState(ctx, invitationLink, memberID)
+}
+
+// AddressChangeMail is InvitationMail for the mail that has a member's new address confirmed.
+func (tx *Tx) AddressChangeMail(ctx context.Context, memberID string) (state string, err error) {
+	return tx.linkState(ctx, addressChangeLink, memberID)
+}
+
+func (tx *Tx) linkState(ctx context.Context, link, memberID string) (state string, err error) {
+	return state, tx.QueryRow(ctx, `SELECT CASE max(CASE state WHEN '`+MailSent+`' THEN 3 WHEN '`+MailWaiting+`' THEN 2
+			WHEN '`+MailSuspended+`' THEN 2 WHEN '`+MailFailed+`' THEN 1 ELSE 0 END)
+			WHEN 3 THEN '`+MailSent+`' WHEN 2 THEN '`+MailWaiting+`' WHEN 1 THEN '`+MailFailed+`' ELSE '' END
+		FROM outbox WHERE link_hash = (`+link+`)`, memberID).Scan(&state)
+}
+
 // unsent selects the mails, as f, that were refused by the mail server, or not sent in time: of each link the latest,
 // if it is neither queued again nor was sent another time.
 const unsent = ` FROM outbox f WHERE f.state = '` + MailFailed + `' AND f.link_hash IS NOT NULL

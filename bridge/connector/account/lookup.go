@@ -37,6 +37,7 @@ func fromMember(m api.FoundMember) bridge.Member {
 		Created: m.CreatedAt, PersonID: value(m.PersonId), UserName: value(m.UserName),
 		LastUserName: value(m.LastUserName), WantedAddress: value(m.WantedAddress), WantedSince: value(m.WantedSince),
 		AddressTaken: value(m.AddressTaken), InvitedAt: value(m.InvitedAt), InvitedUntil: value(m.InvitedUntil),
+		Mail: bridge.LinkMail(value(m.Mail)),
 		FoundBy: each(m.FoundBy, func(f api.FoundBy) bridge.FoundBy {
 			return bridge.FoundBy{Name: f.Name, As: bridge.NameKind(f.As)}
 		}),
@@ -45,6 +46,7 @@ func fromMember(m api.FoundMember) bridge.Member {
 	if a := m.AddressChange; a != nil {
 		out.Change = &bridge.AddressChange{
 			Address: a.Address, Domain: a.Domain, Since: a.Since, Sent: a.Sent, Until: value(a.Until),
+			Mail: bridge.LinkMail(value(a.Mail)),
 		}
 	}
 	return out

@@ -29,7 +29,7 @@ func TestMembersAreLookedUp(t *testing.T) {
 	if m.PersonID != p.ID || m.UserName != "ann@example.com" || m.Address != "ann@example.com" ||
 		m.Protected || !m.IsFoundBy(0, bridge.ByUserName) || !m.IsFoundBy(0, bridge.ByAddress) ||
 		m.IsFoundBy(1, bridge.ByUserName, bridge.ByAddress) || m.State != bridge.Invited || m.Suspended ||
-		m.AddressTaken || !m.InvitedUntil.After(m.InvitedAt) ||
+		m.AddressTaken || m.Mail != bridge.MailWaiting || !m.InvitedUntil.After(m.InvitedAt) ||
 		len(m.Changes) != 1 || m.Changes[0].Action != "person.create" ||
 		!strings.HasPrefix(m.Changes[0].Actor, "bridge:") {
 		t.Errorf("the member is %+v", m)
