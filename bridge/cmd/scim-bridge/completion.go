@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -119,9 +120,17 @@ func (c *completion) child(name string) *kong.Node {
 	return nil
 }
 
+// command is what runs if no other command is named: a group may have one that takes flags and arguments by default.
+func (c *completion) command() *kong.Node {
+	if d := c.node.DefaultCmd; d != nil && d.Tag.Default == "withargs" {
+		return d
+	}
+	return c.node
+}
+
 // flags returns the flags of the command and of those that it is part of.
 func (c *completion) flags() (all []*kong.Flag) {
-	for _, group := range c.node.AllFlags(true) {
+	for _, group := range c.command().AllFlags(true) {
 		all = append(all, group...)
 	}
 	return all
@@ -159,8 +168,9 @@ func (c *completion) candidates(last string) (all []string) {
 		return all
 	}
 	if c.args == 0 {
+		begun := c.command() != c.node && slices.ContainsFunc(c.command().Flags, c.wasGiven)
 		for _, n := range c.node.Children {
-			if !n.Hidden {
+			if !n.Hidden && (n == c.command() || !begun) {
 				all = append(all, n.Name+"\t"+n.Help)
 			}
 		}
@@ -179,7 +189,7 @@ func (c *completion) wasGiven(f *kong.Flag) bool {
 
 // arguments returns what may be the next argument.
 func (c *completion) arguments() []string {
-	positional := c.node.Positional
+	positional := c.command().Positional
 	switch {
 	case len(positional) == 0:
 		return nil
