@@ -136,7 +136,7 @@ const (
 	AddressMissing      AttentionKind = "address_missing"       // nothing to invite
 	AddressTaken        AttentionKind = "address_taken"         // another managed person holds it
 	SignupDomainMissing AttentionKind = "signup_domain_missing" // an address change waits for the domain to be allowed
-	AddressUnconfirmed  AttentionKind = "address_unconfirmed"   // the e-mail went out
+	AddressUnconfirmed  AttentionKind = "address_unconfirmed"   // a link was made, and its mail has not failed
 	InvitationUnsent    AttentionKind = "invitation_unsent"     // refused by the mail server, or not sent in time
 	ConfirmationUnsent  AttentionKind = "confirmation_unsent"   // so was the mail that has a new address confirmed
 	InvitationOpen      AttentionKind = "invitation_open"       // invited, not yet accepted

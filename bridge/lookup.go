@@ -26,7 +26,7 @@ type Member struct {
 	WantedAddress string
 	WantedSince   time.Time
 	AddressTaken  bool
-	// InvitedAt is when the link of the open invitation was sent, and InvitedUntil when it expires; zero without one.
+	// InvitedAt is when the link of the open invitation was made, and InvitedUntil when it expires; zero without one.
 	InvitedAt, InvitedUntil time.Time
 	// Mail is the invitation's; for those who ask for details.
 	Mail LinkMail

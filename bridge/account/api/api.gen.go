@@ -683,7 +683,7 @@ type Attention struct {
 
 	// Kind `address_missing` and `address_taken`: stored, but not invited.
 	// `signup_domain_missing`: an address change waits for `domain` to be allowed.
-	// `address_unconfirmed`: the confirmation e-mail was sent and not yet confirmed.
+	// `address_unconfirmed`: a link to confirm was made, and its mail has not failed.
 	// `invitation_unsent`, `confirmation_unsent`: the invitation, or the mail that has a new address
 	// confirmed, was refused by the mail server, or not sent in time.
 	// `invitation_open`: invited, not yet accepted. `confirmation_due`: accepted; the bridge must confirm.
@@ -695,7 +695,7 @@ type Attention struct {
 
 // AttentionKind `address_missing` and `address_taken`: stored, but not invited.
 // `signup_domain_missing`: an address change waits for `domain` to be allowed.
-// `address_unconfirmed`: the confirmation e-mail was sent and not yet confirmed.
+// `address_unconfirmed`: a link to confirm was made, and its mail has not failed.
 // `invitation_unsent`, `confirmation_unsent`: the invitation, or the mail that has a new address
 // confirmed, was refused by the mail server, or not sent in time.
 // `invitation_open`: invited, not yet accepted. `confirmation_due`: accepted; the bridge must confirm.
@@ -920,7 +920,7 @@ type FoundMember struct {
 	Holds *[]Hold `json:"holds,omitempty"`
 	Id    string  `json:"id"`
 
-	// InvitedAt when the link of the open invitation was sent
+	// InvitedAt when the link of the open invitation was made
 	InvitedAt *time.Time `json:"invited_at,omitempty"`
 
 	// InvitedUntil when that link expires
