@@ -455,6 +455,8 @@ func action(c bridge.MemberChange) string {
 		return "Invitation accepted"
 	case "member.address.confirm":
 		return "New address confirmed"
+	case "mail.resend":
+		return "Invitation or confirmation sent again"
 	case "hold.create":
 		return "Suspension or removal held"
 	case "hold.approve":

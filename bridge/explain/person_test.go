@@ -116,6 +116,18 @@ func TestPersonIsExplained(t *testing.T) {
 				"`scim-bridge account mail --database sqlite:/var/lib/account.db --json`"},
 		},
 		{
+			"an invitation that was sent again",
+			explain.PersonFacts{
+				Person: person(bridge.Invited, nil),
+				Member: member(bridge.Invited, func(m *bridge.Member) {
+					m.InvitedAt, m.InvitedUntil = at(2), at(20)
+					m.Changes = []bridge.MemberChange{{Time: at(4), Actor: "machine", Action: "mail.resend"}}
+				}),
+			},
+			explain.Invited, false, []string{"is not in yet"},
+			[]string{"Invitation or confirmation sent again by "},
+		},
+		{
 			"an invitation whose link has expired",
 			explain.PersonFacts{
 				Person: person(bridge.Invited, nil),
