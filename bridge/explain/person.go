@@ -272,8 +272,9 @@ func (f PersonFacts) invited(e *Explanation) {
 		if m.AddressTaken {
 			return // of which tellAddress tells: while it is so, no invitation is sent
 		}
-		e.toDo("Switch the person off and on again in the identity provider, so that it sends active: false and then " +
-			"active: true: the account then sends a new invitation.")
+		f.freshLink(e, m.Address)
+		e.toDo("Or switch the person off and on again in the identity provider, so that it sends active: false and " +
+			"then active: true: the account then sends a new invitation.")
 		return
 	default:
 		e.conclude(Invited, false, "%s is not in yet: it was invited to %s at %s, and has not accepted.", f.name(),
@@ -302,6 +303,11 @@ func mailFirst(mail bridge.LinkMail) string {
 	default:
 		return "If the mail was sent,"
 	}
+}
+
+// freshLink says how to send a link in the place of one that has expired.
+func (f PersonFacts) freshLink(e *Explanation, address string) {
+	e.toDo("%s on the account's machine sends a mail with a fresh link%s.", f.resend(address), f.placeholder())
 }
 
 // findMail says what to do about the mail with a link that works.
@@ -496,11 +502,13 @@ func (f PersonFacts) tellAddress(e *Explanation) {
 	case c != nil && !c.Until.IsZero() && !f.Now.Before(c.Until):
 		e.awaited("Its address is to become %s since %s; the person has not confirmed it, and the link has expired. "+
 			"It signs in with %s until then.", c.Address, moment(c.Since), m.Address)
-		e.toDo("Make the identity provider send this person again, any change will do: the confirmation e-mail is " +
+		f.freshLink(e, c.Address)
+		e.toDo("Or make the identity provider send this person again, any change will do: the confirmation e-mail is " +
 			"then sent again.")
 	case c != nil:
-		e.awaited("Its address is to become %s since %s. %s the person must open the link in it, which works until %s. "+
-			"It signs in with %s until then.", c.Address, moment(c.Since), mailFirst(c.Mail), moment(c.Until), m.Address)
+		e.awaited("Its address is to become %s since %s. %s the person must open the link in it, which works until "+
+			"%s. It signs in with %s until then.", c.Address, moment(c.Since), mailFirst(c.Mail), moment(c.Until),
+			m.Address)
 		f.findMail(e, c.Mail, c.Address)
 	case m.AddressTaken && m.State != bridge.NotInvited:
 		e.awaited("Its address is to become %s, which another member has. It signs in with %s.", m.WantedAddress,
@@ -866,11 +874,12 @@ func (f PersonFacts) expiredByHand(e *Explanation, how string) {
 	e.conclude(NotProvisioned, false, "%s is not in: %s, has not accepted, and the link has expired. It is not "+
 		"provisioned.", f.name(), how)
 	e.awaited("Nothing: no link works.")
+	f.freshLink(e, f.Member.Address)
 	if f.Member.SignedUp {
-		e.toDo("The person can ask for another invitation at the account's sign-up link.")
+		e.toDo("Or let the person ask for another invitation at the account's sign-up link.")
 	}
-	e.toDo("To send another invitation, suspend the member in the account and reactivate it, or assign it in the " +
-		"identity provider: creating it adopts this member.")
+	e.toDo("Or suspend the member in the account and reactivate it, or assign it in the identity provider, which " +
+		"adopts this member: either sends another invitation.")
 }
 
 func (f PersonFacts) tellUnprovisioned(e *Explanation) {

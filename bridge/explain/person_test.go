@@ -134,7 +134,10 @@ func TestPersonIsExplained(t *testing.T) {
 				Member: member(bridge.Invited, func(m *bridge.Member) { m.InvitedAt, m.InvitedUntil = at(1), at(12) }),
 			},
 			explain.Invited, false, []string{"is not in", "link has expired"},
-			[]string{"active: false and then active: true"},
+			[]string{
+				"`scim-bridge account mail resend --database DATABASE ann@example.com` on the account's machine",
+				"Or switch the person off and on again", "active: false and then active: true",
+			},
 		},
 		{
 			"an invitation, from an account that tells no more",
@@ -488,7 +491,9 @@ func TestPersonIsExplained(t *testing.T) {
 						Until: at(12)}
 				}),
 			},
-			explain.Active, true, []string{"is in"}, []string{"the link has expired", "sent again"},
+			explain.Active, true, []string{"is in"}, []string{
+				"the link has expired", "mail resend --database DATABASE ann@new.example`", "sent again",
+			},
 		},
 		{
 			"a new address that another member has",

@@ -19,8 +19,9 @@ func TestWhatToDoIsTrue(t *testing.T) {
 	}
 	moving := func(mail bridge.LinkMail) func(*bridge.Member) {
 		return func(m *bridge.Member) {
-			m.Change = &bridge.AddressChange{Address: "ann@new.example", Domain: "new.example", Since: at(4), Sent: true,
-				Until: at(20), Mail: mail}
+			m.Change = &bridge.AddressChange{
+				Address: "ann@new.example", Domain: "new.example", Since: at(4), Sent: true, Until: at(20), Mail: mail,
+			}
 		}
 	}
 	for _, row := range []struct {
@@ -30,20 +31,24 @@ func TestWhatToDoIsTrue(t *testing.T) {
 	}{
 		{
 			"a sign-up whose link has expired",
-			explain.PersonFacts{Member: unmanaged(bridge.Invited, func(m *bridge.Member) {
+			explain.PersonFacts{Database: "sqlite:/a.db", Member: unmanaged(bridge.Invited, func(m *bridge.Member) {
 				expired(m)
 				m.SignedUp = true
 			})},
 			[]string{
 				"has not accepted, and the link has expired", "no link works",
 				"ask for another invitation at the account's sign-up link",
+				"`scim-bridge account mail resend --database sqlite:/a.db ann@example.com` on the account's machine",
 			},
 			[]string{"works until", "look for the mail"},
 		},
 		{
 			"an invitation by hand whose link has expired",
 			explain.PersonFacts{Member: unmanaged(bridge.Invited, expired)},
-			[]string{"the link has expired", "no link works", "suspend the member in the account and reactivate it"},
+			[]string{
+				"the link has expired", "no link works", "mail resend",
+				"suspend the member in the account and reactivate it",
+			},
 			[]string{"works until", "look for the mail", "sign-up link"},
 		},
 		{
