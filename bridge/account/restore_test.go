@@ -126,6 +126,7 @@ func TestMailsThatWaitedInABackup(t *testing.T) {
 					`', 1, 'invitation', 'a@example.com', 's', 'b', 'waiting')`)
 			}
 			exec(t, a, `UPDATE outbox SET state = 'suspended' WHERE id IN ('suspended', 'released')`,
+				`UPDATE outbox SET blamed = 1`,
 				`UPDATE outbox SET state = 'sent', attempts = 1, sent_at = 5 WHERE id = 'done'`)
 			saved := filepath.Join(t.TempDir(), "backup.db")
 			if _, err := a.Store.Backup(t.Context(), saved, false, func(int64, int64) {}); err != nil {
@@ -161,7 +162,12 @@ func TestMailsThatWaitedInABackup(t *testing.T) {
 				if len(mails) != len(ids) {
 					t.Errorf("there are %d mails", len(mails))
 				}
-				return err
+				var blamed int
+				err2 := tx.QueryRow(ctx, `SELECT count(*) FROM outbox WHERE blamed = 1`).Scan(&blamed)
+				if blamed > 0 {
+					t.Errorf("%d mails are blamed, and sent unasked when others are refused", blamed)
+				}
+				return errors.Join(err, err2)
 			}); err != nil {
 				t.Fatal(err)
 			}

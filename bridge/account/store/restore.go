@@ -307,6 +307,10 @@ func (tx *Tx) outcomes(ctx context.Context) (map[string]Mail, error) {
 // SettleMails keeps the mails that wait in a backup from being sent if they were sent after it, which the database
 // that was there knows, or may have been. It returns how many were, and of how many that is not known.
 func (tx *Tx) SettleMails(ctx context.Context, there Secrets) (sent, unknown int64, err error) {
+	// Mails that fail here must not wait again, unasked, when the mail server refuses others.
+	if err := tx.ForgetBlame(ctx); err != nil {
+		return 0, 0, err
+	}
 	if there.Account.ID != "" && !there.Sends {
 		return 0, 0, nil
 	}
