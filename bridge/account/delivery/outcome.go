@@ -92,8 +92,8 @@ func (s *Sender) record(ctx context.Context, tx *store.Tx, m store.Mail, failure
 		s.logRefused(tx, m, failure)
 		return tx.FailMail(ctx, m, failure.Error())
 	}
-	if failure.Scope == smtp.Never || failure.Scope == smtp.Later {
-		// By signing up with addresses that do not exist, anybody could have the server count as one that takes none.
+	if failure.Scope != smtp.Connection {
+		// By signing up with addresses that the server refuses, anybody could have it count as one that takes none.
 		switch strange, err := tx.StrangersCaused(ctx, m.ID); {
 		case err != nil:
 			return err

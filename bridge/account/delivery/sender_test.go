@@ -989,6 +989,7 @@ func TestStrangersHoldUpNobody(t *testing.T) {
 		{"their addresses do not exist", "550 5.1.1 unknown", store.MailFailed},
 		{"they are not liked", "550 not wanted", store.MailFailed},
 		{"they are full", "452 4.2.2 full", store.MailWaiting},
+		{"they are elsewhere", "554 5.7.1 Relay access denied", store.MailWaiting},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
