@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"io/fs"
 	"net/url"
 	"path/filepath"
@@ -170,7 +169,8 @@ func gooseProvider(t *testing.T, db *sql.DB) *goose.Provider {
 	return p
 }
 
-// Mails of an account that sent none wait if their links are good; what links that are over were in is not sent.
+// Mails of an account that sent none wait if their links are good, of each link the latest, until the link ends; what
+// links that are over were in is not sent.
 func TestMailsFromBeforeTheyWereSent(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "account.db")
@@ -182,11 +182,26 @@ func TestMailsFromBeforeTheyWereSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = db.ExecContext(t.Context(), `INSERT INTO outbox
-		(id, created_at, kind, recipient, subject, body, link, link_hash) VALUES
-		('open', 7000000, 'invitation', 'c@x.example', 's', 'b', 'https://a/join/x', 'h'),
-		('over', 8000000, 'invitation', 'd@x.example', 's', 'b (this link is over)', '', NULL)`)
-	if err = errors.Join(err, db.Close()); err != nil {
+	for _, statement := range []string{
+		`UPDATE members SET invitation_hash = 'h', invited_at = 6000000 WHERE id = 'm-invited'`,
+		`INSERT INTO members (id, address, address_folded, name, role, state, state_since, created_at, invitation_hash,
+			invited_at, signed_up)
+			VALUES ('m-signup', 's@x.example', 's@x.example', 'S', 'member', 'invited', 1, 1, 's', 6000000, TRUE)`,
+		`INSERT INTO address_changes VALUES ('m-active', 'n@x.example', 'n@x.example', 'x.example', 'c', 5000000)`,
+		`INSERT INTO outbox (id, created_at, kind, recipient, subject, body, link, link_hash) VALUES
+			('a-copy', 7000000, 'invitation', 'c@x.example', 's', 'b', 'https://a/join/x', 'h'),
+			('b-copy', 7000000, 'invitation', 'c@x.example', 's', 'b', 'https://a/join/x', 'h'),
+			('a-open', 7000001, 'invitation', 'c@x.example', 's', 'b', 'https://a/join/x', 'h'),
+			('over', 8000000, 'invitation', 'd@x.example', 's', 'b (this link is over)', '', NULL),
+			('sign-up', 8000000, 'signup', 's@x.example', 's', 'b', 'https://a/join/s', 's'),
+			('change', 8000000, 'address_confirmation', 'n@x.example', 's', 'b', 'https://a/confirm/c', 'c'),
+			('unknown', 8000000, 'invitation', 'u@x.example', 's', 'b', 'https://a/join/u', 'u')`,
+	} {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%v\n%s", err, statement)
+		}
+	}
+	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s, err := Open(t.Context(), "sqlite:"+path)
@@ -194,20 +209,28 @@ func TestMailsFromBeforeTheyWereSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	const day, month = 86400, 30 * 86400
+	want := map[string]struct {
+		state string
+		due   int64
+		ends  int64 // zero if it is not sent
+	}{
+		"a-copy": {MailVoid, 7, 0}, "b-copy": {MailVoid, 7, 0}, "a-open": {MailWaiting, 7, 6 + month},
+		"over": {MailVoid, 8, 0}, "sign-up": {MailWaiting, 8, 6 + day}, "change": {MailWaiting, 8, 5 + month},
+		"unknown": {MailWaiting, 8, 8 + month},
+	}
 	err = s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
 		mails, err := tx.Mails(ctx)
-		if err != nil || len(mails) != 2 {
-			t.Fatalf("%+v, %v", mails, err)
+		for _, m := range mails {
+			w := want[m.ID]
+			if m.State != w.state || m.NextAttempt.Unix() != w.due || w.ends != 0 && m.ExpiresAt.Unix() != w.ends {
+				t.Errorf("%s is %+v, want %+v", m.ID, m, w)
+			}
 		}
-		open, over := mails[0], mails[1]
-		if open.State != MailWaiting || open.NextAttempt.Unix() != 7 ||
-			open.ExpiresAt.Sub(open.CreatedAt) != 30*24*time.Hour {
-			t.Errorf("the open one is %+v", open)
+		if len(mails) != len(want) {
+			t.Errorf("there are %d mails", len(mails))
 		}
-		if over.State != MailVoid {
-			t.Errorf("the one that is over is %+v", over)
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)

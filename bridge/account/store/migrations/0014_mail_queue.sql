@@ -16,8 +16,17 @@ ALTER TABLE outbox ADD COLUMN sent_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE outbox ADD COLUMN copies BIGINT NOT NULL DEFAULT 0;
 -- 1 if the mail server did not take it, and has taken no mail since.
 ALTER TABLE outbox ADD COLUMN blamed BIGINT NOT NULL DEFAULT 0;
-UPDATE outbox SET next_attempt = created_at, expires_at = created_at + 2592000000000; -- 30 days
+-- A link ends 30 days after it was made, however often it was queued; that of somebody who signed up and is not
+-- provisioned after a day.
+UPDATE outbox SET next_attempt = created_at, expires_at = COALESCE(
+    (SELECT m.invited_at + CASE WHEN m.signed_up AND NOT EXISTS (SELECT 1 FROM people p WHERE p.member_id = m.id)
+        THEN 86400000000 ELSE 2592000000000 END FROM members m WHERE m.invitation_hash = outbox.link_hash),
+    (SELECT c.since + 2592000000000 FROM address_changes c WHERE c.token_hash = outbox.link_hash),
+    created_at + 2592000000000);
 UPDATE outbox SET state = 'void' WHERE link_hash IS NULL;
+-- Of each link only the latest mail is sent: reminders were queued while none was.
+UPDATE outbox SET state = 'void' WHERE link_hash IS NOT NULL AND EXISTS (SELECT 1 FROM outbox o
+    WHERE o.link_hash = outbox.link_hash AND (o.created_at, o.id) > (outbox.created_at, outbox.id));
 CREATE INDEX outbox_by_state ON outbox (state, next_attempt, created_at, id);
 CREATE INDEX outbox_blamed ON outbox (id) WHERE blamed = 1;
 CREATE INDEX outbox_by_age ON outbox (state, created_at);
