@@ -61,12 +61,8 @@ func (a *Account) SetMailServer(ctx context.Context, name string) error {
 // HastenMails makes all waiting mails due now, also if the mail server has failed, and returns how many there are.
 func (a *Account) HastenMails(ctx context.Context) (n int64, err error) {
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		server, err := tx.MailServer(ctx)
-		if err != nil {
-			return err
-		}
-		server.NextAttempt = time.Time{}
-		if err := tx.SetMailServerFailure(ctx, server.MailServerFailure); err != nil {
+		// With the whole failure, pauses begin again: the next one would be as long as the server has failed.
+		if err = tx.SetMailServerFailure(ctx, store.MailServerFailure{}); err != nil {
 			return err
 		}
 		now := a.Time()

@@ -567,6 +567,9 @@ func TestHastenedMailsAreDue(t *testing.T) {
 	if n, err := f.HastenMails(t.Context()); err != nil || n != 2 {
 		t.Errorf("%d mails, %v", n, err)
 	}
+	if s, err := f.MailServer(t.Context()); err != nil || s.MailServerFailure != (store.MailServerFailure{}) {
+		t.Errorf("the pauses do not begin again: %+v, %v", s, err)
+	}
 	if events, err := f.AuditEvents(t.Context(), "", 1); err != nil || events.Items[0].Action != "mail.send" {
 		t.Errorf("it is not audited: %+v, %v", events.Items, err)
 	}
