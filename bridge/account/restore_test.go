@@ -92,7 +92,8 @@ func TestRestoreKeepsRevokedWhatWasRevoked(t *testing.T) {
 func TestMailsThatWaitedInABackup(t *testing.T) {
 	t.Parallel()
 	const perhaps = "failed 0 it waited in a backup that was restored, and may have been sent since"
-	ids := []string{"deferred", "leased", "sent", "refused", "replaced", "swept", "suspended", "released", "done"}
+	ids := []string{"deferred", "leased", "sent", "refused", "replaced", "swept", "suspended", "released", "done",
+		"gaveUp", "retried"}
 	for _, row := range []struct {
 		name          string
 		there         func(t *testing.T, path string) string // where the backup is restored
@@ -102,6 +103,7 @@ func TestMailsThatWaitedInABackup(t *testing.T) {
 		{"over the newer database", func(_ *testing.T, path string) string { return path }, 2, 2, map[string]string{
 			"deferred": "waiting 2 full", "leased": "waiting 3 ", "sent": "sent 1 ", "refused": "failed 1 unknown",
 			"replaced": perhaps, "swept": perhaps, "suspended": "waiting 0 ", "released": "sent 1 ", "done": "sent 1 ",
+			"gaveUp": "failed 1 no", "retried": "sent 2 ",
 		}},
 		{"in a new place", func(t *testing.T, _ string) string {
 			t.Helper()
@@ -109,6 +111,7 @@ func TestMailsThatWaitedInABackup(t *testing.T) {
 		}, 0, 8, map[string]string{
 			"deferred": perhaps, "leased": perhaps, "sent": perhaps, "refused": perhaps, "replaced": perhaps,
 			"swept": perhaps, "suspended": perhaps, "released": perhaps, "done": "sent 1 ",
+			"gaveUp": "failed 1 no", "retried": "failed 1 no",
 		}},
 		{"over a damaged one", func(t *testing.T, path string) string {
 			t.Helper()
@@ -126,6 +129,7 @@ func TestMailsThatWaitedInABackup(t *testing.T) {
 					`', 1, 'invitation', 'a@example.com', 's', 'b', 'waiting')`)
 			}
 			exec(t, a, `UPDATE outbox SET state = 'suspended' WHERE id IN ('suspended', 'released')`,
+				`UPDATE outbox SET state = 'failed', attempts = 1, last_error = 'no' WHERE id IN ('gaveUp', 'retried')`,
 				`UPDATE outbox SET blamed = 1`,
 				`UPDATE outbox SET state = 'sent', attempts = 1, sent_at = 5 WHERE id = 'done'`)
 			saved := filepath.Join(t.TempDir(), "backup.db")
@@ -135,6 +139,7 @@ func TestMailsThatWaitedInABackup(t *testing.T) {
 			exec(t, a, `UPDATE outbox SET attempts = 2, copies = 1, last_error = 'full', next_attempt = 9
 					WHERE id = 'deferred'`,
 				`UPDATE outbox SET attempts = 3, leased_until = 9 WHERE id = 'leased'`,
+				`UPDATE outbox SET state = 'sent', attempts = 2, last_error = '', sent_at = 9 WHERE id = 'retried'`,
 				`UPDATE outbox SET state = 'sent', attempts = 1, sent_at = 9 WHERE id IN ('sent', 'released')`,
 				`UPDATE outbox SET state = 'failed', attempts = 1, last_error = 'unknown' WHERE id = 'refused'`,
 				`UPDATE outbox SET state = 'void' WHERE id = 'replaced'`, `DELETE FROM outbox WHERE id = 'swept'`)

@@ -305,7 +305,8 @@ func (tx *Tx) outcomes(ctx context.Context) (map[string]Mail, error) {
 }
 
 // SettleMails keeps the mails that wait in a backup from being sent if they were sent after it, which the database
-// that was there knows, or may have been. It returns how many were, and of how many that is not known.
+// that was there knows, or may have been. It returns how many were, and of how many that is not known. What had failed
+// and was sent after the backup counts as sent, too.
 func (tx *Tx) SettleMails(ctx context.Context, there Secrets) (sent, unknown int64, err error) {
 	// Mails that fail here must not wait again, unasked, when the mail server refuses others.
 	if err := tx.ForgetBlame(ctx); err != nil {
@@ -314,17 +315,20 @@ func (tx *Tx) SettleMails(ctx context.Context, there Secrets) (sent, unknown int
 	if there.Account.ID != "" && !there.Sends {
 		return 0, 0, nil
 	}
-	waiting, err := tx.Mails(ctx, MailWaiting, MailSuspended)
+	unsent, err := tx.Mails(ctx, MailWaiting, MailSuspended, MailFailed)
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, m := range waiting {
+	for _, m := range unsent {
 		was := there.Mails[m.ID]
-		switch was.State {
-		case MailSent:
+		switch {
+		case m.State == MailFailed && was.State != MailSent:
+			continue
+		case m.State == MailFailed: // what the server refused may have waited again, and been sent
+		case was.State == MailSent:
 			sent++
-		case MailFailed:
-		case MailWaiting, MailSuspended:
+		case was.State == MailFailed:
+		case was.State == MailWaiting, was.State == MailSuspended:
 			was.State = MailWaiting
 		default: // void, or gone, or nobody knows: the link was perhaps sent by another mail
 			unknown++
