@@ -104,7 +104,7 @@ func (s *Sender) record(ctx context.Context, tx *store.Tx, m store.Mail, failure
 			return s.tryLater(ctx, tx, m, failure, false, now)
 		}
 	}
-	inRow, err := tx.BlameMail(ctx, m.ID)
+	inRow, err := tx.BlameMail(ctx, m)
 	if err != nil {
 		return err
 	}

@@ -294,6 +294,32 @@ func TestRefusalsInARowAmongMailsThatAreTaken(t *testing.T) {
 	}
 }
 
+// What became of mails that another process has meanwhile, or that are over, says nothing of the server.
+func TestRefusalsOfMailsThatWereLost(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]string{
+		"another process has them": `UPDATE outbox SET leased_until = leased_until + 1 WHERE leased_until > 0`,
+		"their links are over":     `UPDATE outbox SET state = 'void' WHERE leased_until > 0`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.create(people(mostInRow)...)
+			f.server.Fail(func(_ int, command string) string {
+				if !strings.HasPrefix(command, "RCPT") {
+					return ""
+				}
+				f.sql(lose)
+				return "550 not wanted"
+			})
+			f.sendDue()
+			if s, err := f.MailServer(t.Context()); err != nil || s.Failures != 0 {
+				t.Errorf("%+v, %v", s, err)
+			}
+		})
+	}
+}
+
 // Addresses that the server is not asked about say nothing of it.
 func TestAddressesThatTheServerCannotTake(t *testing.T) {
 	t.Parallel()

@@ -286,9 +286,10 @@ func (tx *Tx) RefuseMail(ctx context.Context, m Mail, reason string) error {
 }
 
 // BlameMail notes that the mail server did not take a mail, and returns how many mails it did not take since it took
-// one.
-func (tx *Tx) BlameMail(ctx context.Context, id string) (inRow int, err error) {
-	if _, err := tx.Exec(ctx, `UPDATE outbox SET blamed = 1 WHERE id = ?`, id); err != nil {
+// one. It notes nothing if the lease was lost to another process.
+func (tx *Tx) BlameMail(ctx context.Context, m Mail) (inRow int, err error) {
+	if _, err := tx.Exec(ctx, `UPDATE outbox SET blamed = 1 WHERE id = ? AND state = ? AND leased_until = ?`,
+		m.ID, MailWaiting, Micros(m.LeasedUntil)); err != nil {
 		return 0, err
 	}
 	return inRow, tx.QueryRow(ctx, `SELECT count(*) FROM outbox WHERE blamed = 1`).Scan(&inRow)
