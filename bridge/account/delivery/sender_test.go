@@ -320,6 +320,24 @@ func TestRefusalsOfMailsThatWereLost(t *testing.T) {
 	}
 }
 
+// Many refused addresses in a row do not hold up the mails behind them until each of them was asked about.
+func TestManyRefusalsBeforeMailsThatAreTaken(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create(people(3 * mostAddressesInRow)...)
+	for i := range 70 {
+		f.create(fmt.Sprintf("good%02d@example.com", i))
+	}
+	f.server.Fail(smtptest.Always("RCPT TO:<p", "550 5.4.1 Recipient address rejected: Access denied"))
+	for range 3 * 12 {
+		f.sendDue()
+		f.later(5 * time.Minute)
+	}
+	if len(f.got()) == 0 {
+		t.Error("no mail was sent in three hours")
+	}
+}
+
 // Addresses that the server is not asked about say nothing of it.
 func TestAddressesThatTheServerCannotTake(t *testing.T) {
 	t.Parallel()

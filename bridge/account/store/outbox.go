@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 )
 
@@ -191,24 +192,47 @@ type DueMail struct {
 	Suspended bool // it does nothing, since the member is suspended
 }
 
-// DueMail returns the waiting mail that is due first and that no process is sending; of those with some attempts, if
-// there are any.
-func (tx *Tx) DueMail(ctx context.Context, now time.Time, attempts int) (m DueMail, found bool, err error) {
-	m.Mail, found, err = One(ctx, tx, scanMail, mailQuery+dueMail, Micros(now), Micros(now), attempts)
+// DueMail returns the waiting mail that is due first and that no process is sending. A server that has failed gets in
+// turn, if there are any, the first of those that were tried, and any of those that were not.
+func (tx *Tx) DueMail(ctx context.Context, now time.Time, failures int) (m DueMail, found bool, err error) {
 	switch {
-	case err != nil:
+	case failures%2 == 1:
+		m.Mail, found, err = tx.firstDue(ctx, now, 1)
+	case failures > 0:
+		m.Mail, found, err = tx.untriedMail(ctx, now)
+	}
+	if err == nil && !found {
+		m.Mail, found, err = tx.firstDue(ctx, now, 0)
+	}
+	if err != nil || !found {
 		return m, false, err
-	case !found && attempts > 0:
-		return tx.DueMail(ctx, now, 0)
-	case !found:
-		return m, false, nil
 	}
 	return m, true, tx.QueryRow(ctx, `SELECT `+linkIsKnown+`, `+suspendedRecipient+` FROM outbox WHERE id = ?`, m.ID).
 		Scan(&m.Known, &m.Suspended)
 }
 
-const dueMail = `WHERE state = '` + MailWaiting + `' AND next_attempt <= ? AND leased_until <= ? AND attempts >= ?
-	ORDER BY next_attempt, created_at, id LIMIT 1`
+// firstDue returns the mail that is due first, of those with so many attempts or more.
+func (tx *Tx) firstDue(ctx context.Context, now time.Time, attempts int) (Mail, bool, error) {
+	return One(ctx, tx, scanMail, mailQuery+dueMail+` LIMIT 1`, Micros(now), Micros(now), attempts)
+}
+
+// untriedMail returns any mail that is due and was not tried: of many in a row that the server does not take, each
+// would hold the others up for a pause.
+func (tx *Tx) untriedMail(ctx context.Context, now time.Time) (m Mail, found bool, err error) {
+	ids, err := All(ctx, tx, scanText, untriedMails, Micros(now), Micros(now), 0)
+	if err != nil || len(ids) == 0 {
+		return m, false, err
+	}
+	return tx.Mail(ctx, ids[rand.IntN(len(ids))])
+}
+
+const (
+	dueMail = `WHERE state = '` + MailWaiting + `' AND next_attempt <= ? AND leased_until <= ? AND attempts >= ?
+		ORDER BY next_attempt, created_at, id`
+	// untriedMails are not all, of which there may be very many.
+	untriedMails = `SELECT id FROM outbox WHERE state = '` + MailWaiting + `' AND next_attempt <= ?
+		AND leased_until <= ? AND attempts = ? ORDER BY next_attempt, created_at, id LIMIT 1000`
+)
 
 // MendMailTimes makes due what was put off or leased while the clock was ahead, which would else wait until that time.
 func (tx *Tx) MendMailTimes(ctx context.Context, now time.Time) error {

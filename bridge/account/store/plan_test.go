@@ -92,7 +92,9 @@ func TestMailsAreFoundByIndex(t *testing.T) {
 		args        int
 		first       string // step
 	}{
-		{"the mail that is due first", `SELECT id FROM outbox ` + dueMail, 3,
+		{"the mail that is due first", `SELECT id FROM outbox ` + dueMail + ` LIMIT 1`, 3,
+			"SEARCH outbox USING INDEX outbox_by_state (state=? AND next_attempt<?)"},
+		{"those that were not tried", untriedMails, 3,
 			"SEARCH outbox USING INDEX outbox_by_state (state=? AND next_attempt<?)"},
 		{"those of a member", releaseMails, 2, "SEARCH outbox USING INDEX outbox_by_link (link_hash=?)"},
 		{"the oldest that waits", oldestWaiting, 0, "SEARCH outbox USING INDEX outbox_by_age (state=?)"},
