@@ -215,6 +215,8 @@ func TestAServerThatTakesNoMail(t *testing.T) {
 		{"the mails come too fast", smtptest.Always("RCPT", "450 4.2.1 The rate is too high"), 3, "how many mails"},
 		{"the text is not wanted", smtptest.Always("DATA", "554 5.5.1 no"), 3, "the mail server takes none"},
 		{"no address exists", smtptest.Always("RCPT", "550 5.1.1 unknown"), 10, "the mail server takes none"},
+		{"no address exists at Exchange Online", smtptest.Always("RCPT", "550 5.4.1 Recipient address rejected"), 10,
+			"the mail server takes none"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

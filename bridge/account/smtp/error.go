@@ -86,8 +86,8 @@ func scopeOf(err error) Scope {
 // Exchange).
 var (
 	enhancedCode = regexp.MustCompile(`^[245]\.(\d{1,3})\.(\d{1,3})\b`)
-	// aboutAddress: there is no such mailbox, or it takes no mail any more.
-	aboutAddress = []string{"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"}
+	// aboutAddress: there is no such mailbox, or it takes no mail any more. (Exchange Online says 5.4.1.)
+	aboutAddress = []string{"1.1", "1.2", "1.3", "1.6", "1.10", "2.1", "4.1"}
 	// aboutSender: the sender is not allowed, or has sent too much.
 	aboutSender = []string{"1.7", "1.8", "2.252", "4.5", "7.54", "7.60", "7.64"}
 )
