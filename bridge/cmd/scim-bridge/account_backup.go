@@ -316,7 +316,8 @@ func (c *accountRestoreCommand) report(console *console, r account.Restored) err
 	}
 	if r.MailsUnknown > 0 {
 		fmt.Fprintf(&b, "\nMails that waited in the backup, and may have been sent after it: %d. They are not sent, "+
-			"unless you want it: scim-bridge account mail resend --database %s --failed\n", r.MailsUnknown, c.Database)
+			"unless you want it (not those of sign-ups and suspended people): scim-bridge account mail resend "+
+			"--database %s --failed\n", r.MailsUnknown, c.Database)
 	}
 	if r.Unread != nil {
 		fmt.Fprintf(&b, "\nThe database that was there could not be read (%s): admin tokens and credentials that were "+
