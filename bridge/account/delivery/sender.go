@@ -140,8 +140,8 @@ func (s *Sender) claim(ctx context.Context) (m store.Mail, found bool, err error
 		if err := tx.MendMailTimes(ctx, now); err != nil {
 			return err
 		}
-		// A server that fails is asked in turn by a mail that was tried and by any one that was not: either may be what
-		// it takes.
+		// A server that fails is asked in turn by a mail that was tried and by one that was not, any one if it refuses
+		// mails: either may be what it takes.
 		for range claimLimit {
 			due, isDue, err := tx.DueMail(ctx, now, server.Failures)
 			if err != nil || !isDue {

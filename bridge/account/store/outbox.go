@@ -193,7 +193,7 @@ type DueMail struct {
 }
 
 // DueMail returns the waiting mail that is due first and that no process is sending. A server that has failed gets in
-// turn, if there are any, the first of those that were tried, and any of those that were not.
+// turn, if there are any, the first of those that were tried, and, if it refuses mails, any of those that were not.
 func (tx *Tx) DueMail(ctx context.Context, now time.Time, failures int) (m DueMail, found bool, err error) {
 	switch {
 	case failures%2 == 1:
@@ -216,9 +216,14 @@ func (tx *Tx) firstDue(ctx context.Context, now time.Time, attempts int) (Mail, 
 	return One(ctx, tx, scanMail, mailQuery+dueMail+` LIMIT 1`, Micros(now), Micros(now), attempts)
 }
 
-// untriedMail returns any mail that is due and was not tried: of many in a row that the server does not take, each
-// would hold the others up for a pause.
+// untriedMail returns any mail that is due and was not tried, if others are blamed: of many in a row that the server
+// does not take, each would hold the others up for a pause.
 func (tx *Tx) untriedMail(ctx context.Context, now time.Time) (m Mail, found bool, err error) {
+	var blamed bool
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM outbox WHERE blamed = 1)`).Scan(&blamed)
+	if err != nil || !blamed {
+		return m, false, err
+	}
 	ids, err := All(ctx, tx, scanText, untriedMails, Micros(now), Micros(now), 0)
 	if err != nil || len(ids) == 0 {
 		return m, false, err
