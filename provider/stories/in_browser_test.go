@@ -197,6 +197,37 @@ func TestInBrowserTheOperatorMakesASupportBundle(t *testing.T) {
 	}
 }
 
+// An operator asks why somebody is in or not, with and without scripts.
+func TestInBrowserAPersonIsExplained(t *testing.T) {
+	t.Parallel()
+	w, token := deployed(t)
+	const name = "ann@example.com"
+	w.invite(token, name)
+	page := w.browser()
+	w.signIn()
+	page.Find("link", "Explain").Follow()
+	page.Check("explain, nobody yet")
+	for _, scripts := range []bool{true, false} {
+		page.Scripts(scripts)
+		w.signIn()
+		for _, row := range []struct{ asked, says, state string }{
+			{name, "was invited to " + name, "a person explained"},
+			{"nobody@example.com", "nobody@example.com", "nobody explained"},
+		} {
+			page.Find("link", "Explain").Follow()
+			page.FindNamed("searchbox", "userName").Click()
+			page.Type(row.asked)
+			if status := page.Enter(); status != http.StatusOK || !strings.Contains(page.Text(), row.says) {
+				t.Errorf("scripts=%t: asking for %s: status %d:\n%s", scripts, row.asked, status, page.Text())
+			}
+			if scripts {
+				page.Check(row.state)
+			}
+		}
+		page.NoFaults("explain")
+	}
+}
+
 // unzip returns the files of a ZIP file by their names.
 func unzip(t *testing.T, content []byte) map[string]string {
 	t.Helper()
