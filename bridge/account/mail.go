@@ -61,11 +61,17 @@ func (a *Account) SetMailServer(ctx context.Context, name string) error {
 // HastenMails makes all waiting mails due now, also if the mail server has failed, and returns how many there are.
 func (a *Account) HastenMails(ctx context.Context) (n int64, err error) {
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		// With the whole failure, pauses begin again: the next one would be as long as the server has failed.
-		if err = tx.SetMailServerFailure(ctx, store.MailServerFailure{}); err != nil {
+		now := a.Time()
+		server, err := tx.MailServer(ctx)
+		if err != nil {
 			return err
 		}
-		now := a.Time()
+		if f := server.MailServerFailure; f.Failures > 0 {
+			f.Since, f.NextAttempt = now, time.Time{} // or the next pause would be as long as the server has failed
+			if err := tx.SetMailServerFailure(ctx, f); err != nil {
+				return err
+			}
+		}
 		if err := tx.MendMailTimes(ctx, now); err != nil {
 			return err
 		}
