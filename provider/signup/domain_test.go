@@ -215,6 +215,8 @@ func TestTwoResourcesOfOneDomain(t *testing.T) {
 					one("it", "terraform_data.name.output") + one("other", "lower(terraform_data.name.output)"),
 				ExpectError: regexp.MustCompile(`Duplicate sign-up domain`),
 			},
+			// Either of the two may have been made, and the other would adopt what this one's end deletes.
+			{Config: account.ProviderBlock() + "resource \"terraform_data\" \"name\" {}\n"},
 			{Config: account.ProviderBlock() + one("it", `"example.com"`)},
 			{
 				Config:      account.ProviderBlock() + one("it", `"example.com"`) + one("other", `"example.com"`),
