@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 	"github.com/scimbridge/terraform-provider-scimbridge/test/certificates"
 	"github.com/scimbridge/terraform-provider-scimbridge/test/dockerd"
@@ -85,9 +86,9 @@ func (h *containerHost) checkVendors(url string) {
 		return dockerd.Run(h.t, "inspect", "--format", "{{.State.Health.Status}}", name) == "healthy"
 	})
 	h.simulate(url)
-	// By the control socket: the user has a data folder. A certificate that ends tomorrow is a problem of the bridge's.
-	if status, err := dockerd.Try(h.t, "exec", name, "scim-bridge", "status", "--local", "--json"); err != nil &&
-		!strings.Contains(status, "certificate_expiring") {
+	// By the control socket, which is in the user's data folder. The bridge may have a problem: suspensions are held.
+	status, err := dockerd.Try(h.t, "exec", name, "scim-bridge", "status", "--local", "--json")
+	if err != nil && !strings.Contains(status, string(problem.SuspensionsHeld)) {
 		h.t.Errorf("%v\n%s", err, status)
 	}
 	log := dockerd.Run(h.t, "logs", name)
