@@ -44,6 +44,10 @@ func TestInBrowserTheKeyboardIsEnough(t *testing.T) {
 		t.Errorf("Tab leads from the field to %+v", f)
 	}
 	page.Open(w.app())
+	page.Eventually("the focus is in the field for the token", func() (ok bool, why string) {
+		f := page.Focused()
+		return f != nil && f.Name == tokenField, fmt.Sprintf("it is at %+v", f)
+	})
 	page.Type(token.Reveal())
 	if status := page.Enter(); status != http.StatusOK || !page.Has("heading", "healthy") {
 		t.Fatalf("after the sign-in, status %d:\n%s", status, page.Text())
@@ -68,6 +72,14 @@ func TestInBrowserTheOperatorSeesTheStateAndDownloadsTheLog(t *testing.T) {
 			t.Parallel()
 			w, token := deployed(t)
 			page := w.browser()
+			page.Eventually("the bridge knows how it is", func() (ok bool, why string) {
+				for _, r := range w.reports(token) {
+					if r.State == "unknown" {
+						return false, r.Source + " is not known yet"
+					}
+				}
+				return true, ""
+			})
 			page.Open(w.app())
 			if scripts {
 				page.Check("sign-in")
