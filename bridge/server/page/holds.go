@@ -129,7 +129,7 @@ func decidedFrom(r *http.Request) string {
 	if !r.PostForm.Has("cursor") {
 		return "/app#held"
 	}
-	return pathWith(holdsPath, "cursor", r.PostForm.Get("cursor")) + "#held"
+	return pathWith(holdsPath, "cursor", r.PostForm.Get("cursor")) // which begins with them
 }
 
 // readDecision reads the form: one hold, or all since a time or before.
