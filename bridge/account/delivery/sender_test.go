@@ -138,7 +138,7 @@ func (f *fixture) wantMail(address, state string, attempts int, lastError string
 	return m
 }
 
-// got returns to whom the server got mails.
+// got returns the recipients of the mails that the server got.
 func (f *fixture) got() (addresses []string) {
 	for _, m := range f.server.Mails() {
 		addresses = append(addresses, strings.TrimSuffix(strings.TrimPrefix(m.To, "TO:<"), ">"))
