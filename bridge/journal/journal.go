@@ -37,7 +37,7 @@ type Config struct {
 	// MaxBytes bounds the events, 32 MiB if it is zero: some 150,000 writes. A quarter of it beside that is for the
 	// reads of people, and another one for traffic.
 	MaxBytes int64
-	// MaxAge bounds how long they are kept, 30 days if it is zero.
+	// MaxAge bounds how long they are kept, 30 days if it is zero; if it is negative, nothing does.
 	MaxAge time.Duration
 }
 
