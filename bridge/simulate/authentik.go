@@ -11,8 +11,8 @@ type authentik struct{}
 
 func (authentik) connectionTest(string) []Step {
 	return []Step{
-		get("/ServiceProviderConfig", check(Path{"patch", "supported"}, "eq", true),
-			check(Path{"bulk", "maxOperations"}, "type", "number")),
+		needing(featurePatch, get("/ServiceProviderConfig", check(Path{"patch", "supported"}, "eq", true),
+			check(Path{"bulk", "maxOperations"}, "type", "number"))),
 		get("/Users", listed()),
 		get("/Groups", listed()),
 		get("/Groups?startIndex=1", listed()),
@@ -68,14 +68,14 @@ func (authentik) team(name string) object {
 func (a authentik) changeMembers(g group, join, leave []member) []Step {
 	whole := a.team(g.name)
 	whole["id"] = g.id
-	steps := []Step{patch(at("Groups", g.id), object{"op": "replace", "value": whole})}
+	steps := []Step{patch(at("Groups", g.id), object{"op": "replace", "value": whole}).as(habitRenameGroup)}
 	change := func(op string) func([]member) Step {
 		return func(some []member) Step {
 			ops := make([]object, len(some))
 			for i, m := range some {
 				ops[i] = object{"op": op, "path": "members", "value": []object{{"value": m.id}}}
 			}
-			return patch(at("Groups", g.id), ops...)
+			return patch(at("Groups", g.id), ops...).as(habitMembersEach)
 		}
 	}
 	return append(append(steps, inBatches(join, change("add"))...), inBatches(leave, change("remove"))...)

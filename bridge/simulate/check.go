@@ -68,14 +68,19 @@ func (c Check) judge(answer any) string {
 		shown = fmt.Sprintf("a list of %d", len(list))
 	} else if found {
 		b, _ := json.Marshal(got)
-		shown = shorten(string(b))
+		shown = shorten(string(b), mostShown)
 	}
-	want := ""
-	if c.Value != nil {
-		b, _ := json.Marshal(c.Value)
-		want = " " + string(b)
+	return fmt.Sprintf("%s is %s, want %s", c.Path, shown, c.want())
+}
+
+func (c Check) String() string { return c.Path.String() + " " + c.want() }
+
+func (c Check) want() string {
+	if c.Value == nil {
+		return c.Operator
 	}
-	return fmt.Sprintf("%s is %s, want %s%s", c.Path, shown, c.Operator, want)
+	b, _ := json.Marshal(c.Value)
+	return c.Operator + " " + string(b)
 }
 
 // blank reports whether a value is unassigned in the sense of RFC 7643, 2.5.
@@ -100,8 +105,8 @@ func typeOf(v any) string {
 	return "object"
 }
 
-func shorten(s string) string {
-	const most = 200
+// shorten returns the first characters of a text.
+func shorten(s string, most int) string {
 	r := []rune(s)
 	if len(r) <= most {
 		return s

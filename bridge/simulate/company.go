@@ -18,7 +18,7 @@ type colleague struct {
 // company plays the life of a company: all people join, teams are formed, some
 // people change and some leave, and everything is read back.
 func (r *run) company(ctx context.Context) {
-	people, teams := company(r.People, r.Groups, r.Domain)
+	people, teams := company(r.People, r.Groups, r.Domain, r.tag())
 	staff := make([]colleague, len(people))
 	r.concurrently(ctx, len(people), func(i int) { staff[i] = r.join(ctx, people[i]) })
 
@@ -38,7 +38,7 @@ func (r *run) company(ctx context.Context) {
 			}
 		}
 		r.ask(ctx, "groups read back", get(at("Groups", ids[i]), check(Path{"displayName"}, "eq", t.name),
-			check(Path{"members"}, "len", float64(size))))
+			check(Path{"members"}, "len", float64(size))).as(habitReadGroup))
 	}
 	if r.SwitchOff {
 		r.switchOff(ctx, staff)
@@ -58,10 +58,11 @@ func (r *run) switchOff(ctx context.Context, staff []colleague) {
 // leave deprovisions a person, looks it up, and reports whether that was done.
 func (r *run) leave(ctx context.Context, phase string, c *colleague) bool {
 	d := r.provider.dialect
-	if _, ok := r.ask(ctx, phase, d.leave(c.id, c.person)); !ok {
+	leaves := d.leave(c.id, c.person)
+	if _, ok := r.ask(ctx, phase, leaves); !ok {
 		return false
 	}
-	find := d.findPerson(c.person)
+	find := d.findPerson(c.person).as(leaves.habit())
 	if _, suspends := d.(suspender); !suspends {
 		find.Check = append(find.Check, check(Path{"totalResults"}, "eq", 0.0))
 		r.ask(ctx, phase, find)
@@ -77,20 +78,28 @@ func (r *run) leave(ctx context.Context, phase string, c *colleague) bool {
 }
 
 // settle finds a resource or makes it, in the provider's order of the two.
-// found is the resource if it was there already.
-func (r *run) settle(ctx context.Context, phase string, find, create Step) (id string, found any) {
+// found is the resource if it was there already; its attribute has the name.
+func (r *run) settle(ctx context.Context, phase string, find, create Step, attribute, name string) (
+	id string, found any,
+) {
 	if r.provider.createsFirst {
-		made, ok := r.ask(ctx, phase, refusable(create))
+		made, ok := r.ask(ctx, phase, refusable(create).as(habitCreateAgain))
 		if id := stringAt(made, "id"); id != "" || !ok {
 			return id, nil
 		}
 	}
 	page, ok := r.ask(ctx, phase, find)
-	if !ok {
+	if !ok && find.needs(r.Player.declared) == "" { // without filters, a provider's people are all new
 		return "", nil
 	}
-	if found, there := (Path{"Resources", "0"}).in(page); there {
-		return stringAt(found, "id"), found
+	if found, there := (Path{"Resources", "0"}).in(page); ok && there {
+		// A server that passes over the filter shows somebody else, who must not be changed.
+		if shown := stringAt(found, attribute); !strings.EqualFold(shown, name) {
+			r.say(phase, find.habit(), find.Method+" "+find.Path, fmt.Sprintf("%s is %q, want %q", attribute, shown,
+				name))
+		} else {
+			return stringAt(found, "id"), found
+		}
 	}
 	made, _ := r.ask(ctx, phase, create)
 	return stringAt(made, "id"), nil
@@ -98,7 +107,8 @@ func (r *run) settle(ctx context.Context, phase string, find, create Step) (id s
 
 // join matches a person, and creates it or updates the one that exists.
 func (r *run) join(ctx context.Context, p person) colleague {
-	id, found := r.settle(ctx, "people join", r.provider.dialect.findPerson(p), r.provider.dialect.createPerson(p))
+	d := r.provider.dialect
+	id, found := r.settle(ctx, "people join", d.findPerson(p), d.createPerson(p), "userName", p.userName)
 	if found != nil {
 		r.ask(ctx, "people matched", r.provider.dialect.updatePerson(id, found, p)...)
 	}
@@ -117,7 +127,7 @@ func (r *run) form(ctx context.Context, t team, staff []colleague) (id string) {
 		}
 	}
 	var found any
-	g.id, found = r.settle(ctx, filled, pusher.findTeam(t.name), pusher.createTeam(t.name))
+	g.id, found = r.settle(ctx, filled, pusher.findTeam(t.name), pusher.createTeam(t.name), "displayName", t.name)
 	if g.id == "" {
 		return ""
 	}
@@ -126,7 +136,10 @@ func (r *run) form(ctx context.Context, t team, staff []colleague) (id string) {
 		join, leave = r.compare(ctx, g)
 	}
 	if len(join)+len(leave) > 0 {
-		r.ask(ctx, filled, pusher.changeMembers(g, join, leave)...)
+		changes := pusher.changeMembers(g, join, leave)
+		if _, ok := r.ask(ctx, filled, changes...); !ok && r.cannot(changes) {
+			return "" // it has no members: nothing else of it can be right
+		}
 	}
 	if len(g.members) < 2 {
 		return g.id
@@ -134,12 +147,19 @@ func (r *run) form(ctx context.Context, t team, staff []colleague) (id string) {
 	without := g
 	without.members = g.members[:len(g.members)-1]
 	last := g.members[len(g.members)-1:]
-	r.ask(ctx, changed, pusher.changeMembers(without, nil, last)...)
-	r.ask(ctx, changed, get(at("Groups", g.id), check(Path{"members"}, "len", float64(len(without.members)))))
+	leaves := pusher.changeMembers(without, nil, last)
+	r.ask(ctx, changed, leaves...)
+	r.ask(ctx, changed, get(at("Groups", g.id),
+		check(Path{"members"}, "len", float64(len(without.members)))).as(leaves[len(leaves)-1].habit()))
 	back := pusher.changeMembers(g, last, nil)
 	r.ask(ctx, changed, back...)
 	r.ask(ctx, changed, back...) // a retry after a lost answer
 	return g.id
+}
+
+// cannot reports whether the server declares that it does not support a step.
+func (r *run) cannot(steps []Step) bool {
+	return slices.ContainsFunc(steps, func(s Step) bool { return s.needs(r.Player.declared) != "" })
 }
 
 // compare reads the members of a group that existed already: an earlier run may
@@ -180,8 +200,12 @@ func (r *run) changes(ctx context.Context, staff []colleague) {
 		if boss != c.id {
 			c.manager = boss
 		}
-		r.ask(ctx, "people change", r.provider.dialect.updatePerson(c.id, before, c.person)...)
-		r.ask(ctx, "people change", get(at("Users", c.id), check(Path{"title"}, "eq", c.title)))
+		changes := r.provider.dialect.updatePerson(c.id, before, c.person)
+		if _, ok := r.ask(ctx, "people change", changes...); len(changes) == 0 || !ok && r.cannot(changes) {
+			return
+		}
+		r.ask(ctx, "people change",
+			get(at("Users", c.id), check(Path{"title"}, "eq", c.title)).as(changes[len(changes)-1].habit()))
 	})
 }
 
@@ -225,7 +249,7 @@ func (r *run) readBack(ctx context.Context, staff []colleague) {
 		for _, person := range list {
 			id := stringAt(person, "id")
 			if _, twice := seen[id]; twice {
-				r.say(phase, "the pages together", fmt.Sprintf("%s is on two pages", id))
+				r.say(phase, habitPages, "the pages together", fmt.Sprintf("%s is on two pages", id))
 			}
 			seen[id], _ = Path{"active"}.in(person)
 		}
@@ -234,6 +258,9 @@ func (r *run) readBack(ctx context.Context, staff []colleague) {
 		if start += len(list); len(list) == 0 || start > int(all) {
 			break
 		}
+	}
+	if ctx.Err() != nil {
+		return
 	}
 	var faults []string
 	for _, c := range staff {
@@ -245,5 +272,5 @@ func (r *run) readBack(ctx context.Context, staff []colleague) {
 			faults = append(faults, fmt.Sprintf("%s has active=%v, want %v", c.userName, active, c.active))
 		}
 	}
-	r.say(phase, "the pages together", shorten(strings.Join(faults, "; ")))
+	r.say(phase, habitPages, "the pages together", shorten(strings.Join(faults, "; "), mostShown))
 }

@@ -78,6 +78,12 @@ func patch(path string, operations ...object) Step {
 		Body: encode(object{"schemas": []string{patchSchema}, "Operations": operations})}
 }
 
+// needing names a feature of ServiceProviderConfig without which the provider does not work.
+func needing(feature string, s Step) Step {
+	s.Needs = feature
+	return s
+}
+
 func remove(path string) Step {
 	return Step{Method: http.MethodDelete, Path: path, Expect: []int{http.StatusNoContent}}
 }
@@ -148,12 +154,12 @@ func (resource puts) updatePerson(id string, has any, p person) []Step {
 
 func (resource puts) leave(id string, p person) Step {
 	p.active = false
-	return resource.replace(id, p)
+	return resource.replace(id, p).as(habitSuspendPut)
 }
 
 func (resource puts) comeBack(id string, p person) Step {
 	p.active = true
-	return resource.replace(id, p)
+	return resource.replace(id, p).as(habitSuspendPut)
 }
 
 // memberValues lists members by their ids alone.

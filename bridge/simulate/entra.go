@@ -9,9 +9,9 @@ type entra struct{}
 
 func (entra) connectionTest(random string) []Step {
 	return []Step{
-		get(`/Users?filter=userName eq "`+random+`"`, check(Path{"totalResults"}, "eq", 0.0)),
+		get(`/Users?filter=userName eq "`+random+`"`, check(Path{"totalResults"}, "eq", 0.0)).as(habitSearchNone),
 		get("/Schemas", check(Path{"Resources"}, "type", "array")),
-		get("/ServiceProviderConfig", check(Path{"patch", "supported"}, "eq", true)),
+		needing(featurePatch, get("/ServiceProviderConfig", check(Path{"patch", "supported"}, "eq", true))),
 	}
 }
 
@@ -33,7 +33,8 @@ func (entra) createPerson(p person) Step {
 		"name":              object{"formatted": p.display(), "familyName": p.family, "givenName": p.given},
 		"roles":             []object{},
 		enterpriseSchema:    object{"department": p.department},
-	}, check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName), check(Path{"active"}, "eq", true))
+	}, check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName),
+		check(Path{"active"}, "eq", true)).as(habitCreateExtra)
 }
 
 func (e entra) updatePerson(id string, has any, p person) []Step {
@@ -61,14 +62,15 @@ func (e entra) updatePerson(id string, has any, p person) []Step {
 	if len(ops) == 0 {
 		return nil
 	}
-	return []Step{patch(at("Users", id), ops...)}
+	return []Step{patch(at("Users", id), ops...).as(habitPatchText)}
 }
 
 func (e entra) leave(id string, _ person) Step    { return e.setActive(id, false) }
 func (e entra) comeBack(id string, _ person) Step { return e.setActive(id, true) }
 
 func (entra) setActive(id string, active bool) Step {
-	return patch(at("Users", id), object{"op": "Replace", "path": "active", "value": titleCase(active)})
+	return patch(at("Users", id), object{"op": "Replace", "path": "active", "value": titleCase(active)}).
+		as(habitPatchText)
 }
 
 func (entra) findTeam(name string) Step {
@@ -94,7 +96,7 @@ func (entra) changeMembers(g group, join, leave []member) []Step {
 			return patch(at("Groups", g.id), object{"op": op, "path": "members", "value": entraMembers(some)})
 		}
 	}
-	return append(inBatches(leave, change("Remove")), inBatches(join, change("Add"))...)
+	return append(allAs(habitMembersList, inBatches(leave, change("Remove"))), inBatches(join, change("Add"))...)
 }
 
 func entraMembers(members []member) []object {

@@ -20,10 +20,13 @@ type Scenario struct {
 }
 
 // A Step is one request and what the provider accepts as its answer.
-// {{R}} and {{guid}} in Path, Body and Check stand for values that are random
-// in each run, {{name}} for a value that an earlier step saved.
+// {{R}} and {{guid}} in Path, Body and Check stand for values that are other
+// ones in each run, {{domain}} and {{DOMAIN}} for the domain of e-mail addresses,
+// {{name}} for a value that an earlier step saved.
 type Step struct {
 	ID      string            `json:"id"`
+	Habit   string            `json:"habit"` // what it checks; if empty, the one of such requests
+	Needs   string            `json:"needs"` // a feature of ServiceProviderConfig, beside those that it shows itself
 	Method  string            `json:"method"`
 	Path    string            `json:"path"` // relative to the SCIM base URL; its query is encoded when sent
 	Headers map[string]string `json:"headers"`

@@ -105,7 +105,7 @@ func (f *FirstSync) Plan(ctx context.Context) (*Plan, error) {
 	if err := f.Validate(); err != nil {
 		return nil, err
 	}
-	r := &run{Simulation: f.Simulation, provider: providers[slices.Index(IdPs(), f.IdP)], report: &Report{}}
+	r := &run{Simulation: f.Simulation, provider: providers[slices.Index(IdPs(), f.IdP)], report: newReport()}
 	people, teams, err := f.wanted()
 	if _, pushes := r.provider.dialect.(groupPusher); err == nil && !pushes && len(teams) > 0 {
 		err = fmt.Errorf("%s provisions people and no groups; leave the groups out", f.IdP)
@@ -134,7 +134,7 @@ func (f *FirstSync) Plan(ctx context.Context) (*Plan, error) {
 // wanted are the people and teams of the provider's directory.
 func (f *FirstSync) wanted() (people []person, teams []team, err error) {
 	if f.Listed == nil {
-		people, teams = company(f.People, f.Groups, f.Domain)
+		people, teams = company(f.People, f.Groups, f.Domain, keptTag(f.IdP))
 		return people, teams, nil
 	}
 	seen, byName := map[string]bool{}, map[string]int{}
@@ -169,10 +169,8 @@ func (r *run) failure(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, o := range r.report.faults {
-		if o.Result == Wrong {
-			return fmt.Errorf("%s: %s", o.Request, o.Problem)
-		}
+	if o := r.report.first; o != nil {
+		return fmt.Errorf("%s: %s", o.Request, o.Problem)
 	}
 	return nil
 }

@@ -11,8 +11,9 @@ type google struct{}
 
 func (google) connectionTest(random string) []Step {
 	return []Step{
-		get(`/Users?filter=`+eq("userName", random)+`&startIndex=1&count=1`, check(Path{"totalResults"}, "eq", 0.0)),
-		get("/ServiceProviderConfig", check(Path{"patch", "supported"}, "eq", true)),
+		get(`/Users?filter=`+eq("userName", random)+`&startIndex=1&count=1`, check(Path{"totalResults"}, "eq", 0.0)).
+			as(habitSearchNone),
+		needing(featurePatch, get("/ServiceProviderConfig", check(Path{"patch", "supported"}, "eq", true))),
 	}
 }
 
@@ -30,7 +31,7 @@ func (google) createPerson(p person) Step {
 		"emails":         []object{{"value": p.userName, "type": "work", "primary": true}},
 		"active":         p.active,
 		enterpriseSchema: object{"department": p.department},
-	}, check(Path{"id"}, "set", nil), check(Path{"active"}, "eq", true))
+	}, check(Path{"id"}, "set", nil), check(Path{"active"}, "eq", true)).as(habitPlainJSON)
 }
 
 func (g google) updatePerson(id string, has any, p person) []Step {
@@ -57,5 +58,5 @@ func (g google) leave(id string, _ person) Step    { return g.setActive(id, fals
 func (g google) comeBack(id string, _ person) Step { return g.setActive(id, true) }
 
 func (google) setActive(id string, active bool) Step {
-	return patch(at("Users", id), object{"op": "replace", "path": "active", "value": active})
+	return patch(at("Users", id), object{"op": "replace", "path": "active", "value": active}).as(habitSuspend)
 }

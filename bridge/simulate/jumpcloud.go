@@ -14,27 +14,29 @@ type jumpcloud struct{ puts }
 // only their answers tell: see Scenario.
 func (j jumpcloud) connectionTest(random string) []Step {
 	const user, group = "/Users/{{user}}", "/Groups/{{group}}"
-	test := person{given: "Test", family: "User", userName: "jumpcloud-test-" + random + "@example.com", active: true}
+	name := "jumpcloud-test-{{R}}-" + random[:8]
+	test := person{given: "Test", family: "User", userName: name + "@{{domain}}", active: true}
 	made := j.createPerson(test)
 	made.Save = map[string]string{"user": "id"}
-	grouped := j.createTeam("jumpcloud test " + random)
+	grouped := j.createTeam(name)
 	grouped.Save = map[string]string{"group": "id"}
 	off := test
 	off.active = false
-	gone := get(user)
+	gone := get(user).as(habitDelete)
 	gone.Expect = []int{404}
 	return []Step{
 		get(`/Users?filter=`+eq("userName", test.userName), check(Path{"totalResults"}, "eq", 0.0),
-			check(Path{"Resources"}, "type", "array")),
+			check(Path{"Resources"}, "type", "array")).as(habitSearchNone),
 		made,
 		get(user, check(Path{"userName"}, "eq", test.userName)),
 		put(user, j.puts(test), check(Path{"active"}, "eq", true)),
 		grouped,
 		patch(group, object{"op": "add", "path": "members", "value": []object{{"value": "{{user}}"}}}),
-		get(group, check(Path{"members"}, "len", 1.0)),
-		patch(group, object{"op": "remove", "path": "members", "value": []object{{"value": "{{user}}"}}}),
+		get(group, check(Path{"members"}, "len", 1.0)).as(habitMembersAdd),
+		patch(group, object{"op": "remove", "path": "members", "value": []object{{"value": "{{user}}"}}}).
+			as(habitMembersList),
 		remove(group),
-		put(user, j.puts(off), check(Path{"active"}, "eq", false)),
+		put(user, j.puts(off), check(Path{"active"}, "eq", false)).as(habitSuspendPut),
 		remove(user),
 		gone,
 	}
@@ -46,7 +48,7 @@ func (jumpcloud) findPerson(p person) Step {
 
 func (j jumpcloud) createPerson(p person) Step {
 	return post("/Users", j.puts(p), check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName),
-		check(Path{"active"}, "eq", true))
+		check(Path{"active"}, "eq", true)).as(habitCreateExtra)
 }
 
 // jumpcloudUser fills what is unknown with empty texts and lists.
@@ -85,5 +87,5 @@ func (jumpcloud) changeMembers(g group, join, leave []member) []Step {
 			return patch(at("Groups", g.id), object{"op": op, "path": "members", "value": memberValues(some)})
 		}
 	}
-	return append(inBatches(leave, change("remove")), inBatches(join, change("add"))...)
+	return append(allAs(habitMembersList, inBatches(leave, change("remove"))), inBatches(join, change("add"))...)
 }

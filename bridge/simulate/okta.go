@@ -12,7 +12,7 @@ type okta struct{}
 
 func (okta) connectionTest(string) []Step {
 	number := func(path string) Check { return check(Path{path}, "type", "number") }
-	unauthorized := get(`/Users?filter=userName eq "x"`, check(Path{"status"}, "eqs", "401"))
+	unauthorized := get(`/Users?filter=userName eq "x"`, check(Path{"status"}, "eqs", "401")).as(habitUnauthorized)
 	unauthorized.Headers = map[string]string{"Authorization": "non-token"}
 	unauthorized.Expect = []int{http.StatusUnauthorized}
 	return []Step{
@@ -32,7 +32,7 @@ func (o okta) createPerson(p person) Step {
 	body := o.resource(p)
 	body["password"] = "1mz050nq" // Okta makes one up; it must never come back
 	return post("/Users", body, check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName),
-		check(Path{"active"}, "eq", true), check(Path{"password"}, "unset", nil))
+		check(Path{"active"}, "eq", true), check(Path{"password"}, "unset", nil)).as(habitCreateExtra)
 }
 
 func (okta) resource(p person) object {
@@ -74,7 +74,7 @@ func (o okta) leave(id string, _ person) Step    { return o.setActive(id, false)
 func (o okta) comeBack(id string, _ person) Step { return o.setActive(id, true) }
 
 func (okta) setActive(id string, active bool) Step {
-	return patch(at("Users", id), object{"op": "replace", "value": object{"active": active}})
+	return patch(at("Users", id), object{"op": "replace", "value": object{"active": active}}).as(habitSuspend)
 }
 
 func (okta) findTeam(name string) Step {
@@ -91,13 +91,13 @@ func (okta) createTeam(name string) Step {
 func (o okta) changeMembers(g group, join, leave []member) []Step {
 	// The value carries the read-only id.
 	rename := patch(at("Groups", g.id), object{"op": "replace", "value": object{"id": g.id, "displayName": g.name}})
-	steps := []Step{rename}
+	steps := []Step{rename.as(habitRenameGroup)}
 	steps = append(steps, inBatches(leave, func(some []member) Step {
 		ops := make([]object, len(some))
 		for i, m := range some {
 			ops[i] = object{"op": "remove", "path": `members[` + eq("value", m.id) + `]`}
 		}
-		return patch(at("Groups", g.id), ops...)
+		return patch(at("Groups", g.id), ops...).as(habitMembersRemove)
 	})...)
 	return append(steps, inBatches(join, func(some []member) Step {
 		list := memberValues(some)

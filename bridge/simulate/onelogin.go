@@ -9,7 +9,8 @@ type onelogin struct{ puts }
 
 func (onelogin) connectionTest(string) []Step {
 	return []Step{
-		get(`/Users?filter=`+eq("userName", "never-existing-user"), check(Path{"totalResults"}, "eq", 0.0)),
+		get(`/Users?filter=`+eq("userName", "never-existing-user"), check(Path{"totalResults"}, "eq", 0.0)).
+			as(habitSearchNone),
 		get("/Groups?count=100&startIndex=1", listed()),
 	}
 }
@@ -49,5 +50,5 @@ func (onelogin) changeMembers(g group, join, leave []member) []Step {
 			return patch(at("Groups", g.id), object{"value": memberValues(some), "op": op, "path": "members"})
 		}
 	}
-	return append(inBatches(leave, change("remove")), inBatches(join, change("add"))...)
+	return append(allAs(habitMembersList, inBatches(leave, change("remove"))), inBatches(join, change("add"))...)
 }

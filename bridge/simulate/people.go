@@ -34,10 +34,12 @@ type team struct {
 	members []int
 }
 
-// company invents people and teams. The same numbers give the same company,
-// so that a second run meets the people of the first. Teams have the domain in
-// their names: groups are adopted by name, and two companies may share an account.
-func company(people, teams int, domain string) ([]person, []team) {
+// company invents people and teams. The same arguments give the same company,
+// so that a second run can meet the people of the first. All names have the tag, by which
+// they are told from real ones. Teams have the domain in their names too: groups are
+// adopted by name, and two companies may share an account.
+func company(people, teams int, domain, tag string) ([]person, []team) {
+	mark := " (" + tag + ", " + domain + ")"
 	ps := make([]person, people)
 	for i := range ps {
 		given, family, again := name(i)
@@ -46,7 +48,7 @@ func company(people, teams int, domain string) ([]person, []team) {
 			userName += fmt.Sprint(again + 1)
 		}
 		ps[i] = person{
-			given: given, family: family, userName: userName + "@" + domain,
+			given: given, family: family, userName: userName + "." + tag + "@" + domain,
 			title: titles[i%len(titles)], department: departments[i%len(departments)],
 			number: 10001 + i, active: true,
 		}
@@ -54,7 +56,7 @@ func company(people, teams int, domain string) ([]person, []team) {
 	ts := make([]team, teams)
 	for i := range ts {
 		if i == 0 {
-			ts[i].name = "All Staff (" + domain + ")"
+			ts[i].name = "All Staff" + mark
 			for j := range ps {
 				ts[i].members = append(ts[i].members, j)
 			}
@@ -64,7 +66,7 @@ func company(people, teams int, domain string) ([]person, []team) {
 		if round := (i - 1) / len(departments); round > 0 {
 			ts[i].name += fmt.Sprintf(" %d", round+1)
 		}
-		ts[i].name += " (" + domain + ")"
+		ts[i].name += mark
 		for j := i - 1; j < people; j += min(max(teams-1, 1), len(departments)) {
 			ts[i].members = append(ts[i].members, j)
 		}

@@ -14,19 +14,20 @@ import "net/http"
 type ping struct{ puts }
 
 func (ping) connectionTest(string) []Step {
-	missing := get("/Users/0", check(Path{"status"}, "eqs", "404"))
+	missing := get("/Users/0", check(Path{"status"}, "eqs", "404")).as(habitNotFound)
 	missing.Expect = []int{http.StatusNotFound}
 	return []Step{
 		missing,
-		get("/ServiceProviderConfig", check(Path{"filter", "supported"}, "eq", true)),
-		get(`/Users?filter=`+eq("emails", "nobody@invalid.example"), check(Path{"totalResults"}, "eq", 0.0)),
+		needing(featureFilter, get("/ServiceProviderConfig", check(Path{"filter", "supported"}, "eq", true))),
+		get(`/Users?filter=`+eq("emails", "nobody@invalid.example"), check(Path{"totalResults"}, "eq", 0.0)).
+			as(habitSearchNone),
 	}
 }
 
 // findPerson uses either identifier: a deployment chooses one.
 func (ping) findPerson(p person) Step {
 	if p.number%2 == 0 {
-		return get(`/Users?filter=`+eq("emails", p.userName), listed())
+		return get(`/Users?filter=`+eq("emails", p.userName), listed()).as(habitFindEmail)
 	}
 	return get(`/Users?filter=`+eq("userName", p.userName), listed())
 }

@@ -3,6 +3,7 @@ package simulate
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -142,7 +143,7 @@ func TestPlayFillsInSavesAndTidies(t *testing.T) {
 		switch r.Method {
 		case http.MethodPost:
 			w.WriteHeader(http.StatusCreated)
-			_, _ = io.WriteString(w, `{"id":"7","userName":"u-aaaaaaaa"}`)
+			_, _ = io.WriteString(w, `{"id":"7","userName":"u-simulate-aaaaaa-1"}`)
 		case http.MethodDelete:
 			w.WriteHeader(http.StatusNoContent)
 		default:
@@ -163,7 +164,7 @@ func TestPlayFillsInSavesAndTidies(t *testing.T) {
 		}
 	}
 	want := []string{
-		`POST /scim/v2/Users {"userName":"u-aaaaaaaa"} application/json`,
+		`POST /scim/v2/Users {"userName":"u-simulate-aaaaaa-1"} application/json`,
 		`GET /scim/v2/Users/7  `,
 		`DELETE /scim/v2/Users/7  `,
 	}
@@ -211,5 +212,149 @@ func TestPlayWaitsForABusyServer(t *testing.T) {
 	calls, p.RetryWindow = 0, 0
 	if o := p.Play(t.Context(), s, false)[0]; o.Result != Wrong || calls != 1 {
 		t.Errorf("without retries, after %d calls: %s %s", calls, o.Result, o.Problem)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	for _, row := range []struct {
+		name, header string
+		want         time.Duration
+	}{
+		{"seconds", "30", 30 * time.Second},
+		{"a time", "Sun, 29 Nov 2026 12:01:00 GMT", time.Minute},
+		{"a time that is over", "Sun, 29 Nov 2026 11:00:00 GMT", 0},
+		{"nothing", "", 0},
+		{"no number", "soon", 0},
+		{"a negative number", "-5", 0},
+		{"a number beyond all bounds", "9223372036854775807", 1 << 20 * time.Second},
+	} {
+		h := http.Header{}
+		h.Set("Retry-After", row.header)
+		if got := retryAfter(h, now); got != row.want {
+			t.Errorf("%s: %v, want %v", row.name, got, row.want)
+		}
+	}
+}
+
+// A server's limit is on all requests, so all of them wait; and a server that is always busy does not hold up the run
+// for ever.
+func TestTheWaitForABusyServerEnds(t *testing.T) {
+	t.Parallel()
+	calls, pauses := 0, 0
+	p := player(t, func(w http.ResponseWriter, _ *http.Request) {
+		calls++
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	p.RetryWindow = 1500 * time.Millisecond
+	p.Waiting = func(int, time.Duration) { pauses++ }
+	step := Step{Method: "GET", Path: "/Users", Expect: []int{200}}
+	s := Scenario{Steps: []Step{step, step, step}}
+	start := time.Now()
+	for _, o := range p.Play(t.Context(), s, false) {
+		if o.Result != Wrong || !strings.Contains(o.Problem, "status 429") {
+			t.Errorf("it is %s: %s", o.Result, o.Problem)
+		}
+	}
+	if took := time.Since(start); calls != 4 || pauses != 1 || p.Waited() < time.Second || took < time.Second {
+		t.Errorf("%d calls in %v, %d pauses, waited %v", calls, took, pauses, p.Waited())
+	}
+}
+
+// What follows from a write that is not supported is not the server's fault either, but other answers are.
+func TestWhatIsDeclaredUnsupportedIsJudgedAsThat(t *testing.T) {
+	t.Parallel()
+	p := player(t, func(w http.ResponseWriter, r *http.Request) {
+		path := strings.TrimPrefix(r.URL.Path, "/scim/v2")
+		switch {
+		case path == "/ServiceProviderConfig":
+			_, _ = io.WriteString(w, `{"schemas":["x"],"patch":{"supported":false},"filter":{"supported":false}}`)
+		case path == "/ResourceTypes":
+			_, _ = io.WriteString(w, `{"Resources":[{"name":"User","endpoint":"/Users"}]}`)
+		case r.Method == http.MethodPatch || strings.HasPrefix(path, "/Groups"):
+			w.WriteHeader(http.StatusNotImplemented)
+		case path == "/Users":
+			_, _ = io.WriteString(w, `{"totalResults":3}`)
+		default:
+			_, _ = io.WriteString(w, `{"active":true}`)
+		}
+	})
+	if err := p.Reach(t.Context()); err != nil || strings.Join(p.Declared(), " ") != "filter groups patch" {
+		t.Fatalf("declared is %v, %v", p.Declared(), err)
+	}
+	made := post("/Groups", object{"displayName": "g"})
+	made.Save = map[string]string{"g": "id"}
+	inactive := get("/Users/1", check(Path{"active"}, "eq", false))
+	for _, row := range []struct {
+		name string
+		step Step
+		want Result
+	}{
+		{"before a write", inactive, Wrong},
+		{"a PATCH", patch("/Users/1", object{"op": "replace", "path": "active", "value": false}), Unsupported},
+		{"what it would have changed", inactive, Unsupported},
+		{"what is there", get("/Users/1", check(Path{"active"}, "eq", true)), Right},
+		{"another status", Step{Method: "GET", Path: "/Users/1", Expect: []int{404}}, Wrong},
+		{"a filter", get(`/Users?filter=userName eq "x"`, check(Path{"totalResults"}, "eq", 0.0)), Unsupported},
+		{"a filter that is right", get(`/Users?filter=id pr`, check(Path{"totalResults"}, "eq", 3.0)), Right},
+		{"a group", made, Unsupported},
+		{"what needs its id", get("/Groups/{{g}}"), Unsupported},
+		{"what nothing gives", get("/Users/{{u}}"), Skipped},
+	} {
+		s := Scenario{ID: "s", Steps: []Step{inactive, row.step}}
+		if row.want != Wrong {
+			s.Steps = []Step{patch("/Users/1"), made, row.step}
+		}
+		outcomes := p.Play(t.Context(), s, false)
+		if o := outcomes[len(outcomes)-1]; o.Result != row.want {
+			t.Errorf("%s is %s, want %s: %s", row.name, o.Result, row.want, o.Problem)
+		}
+	}
+}
+
+func TestReachSaysWhyNothingCanBePlayed(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name          string
+		config, users int // statuses
+		body, want    string
+	}{
+		{"a server without discovery", 404, 200, `{"totalResults":0}`, ""},
+		{"discovery for everyone, and a wrong token", 200, 401, `{"schemas":["x"]}`, "the bearer token is refused"},
+		{"a token without rights", 403, 403, `{}`, "the bearer token is refused"},
+		{"a page", 200, 200, `<html>`, "speaks no SCIM"},
+		{"another path", 404, 404, `{"error":"not found"}`, "speaks no SCIM"},
+		{"a server that is out of order", 500, 500, `{"schemas":["x"],"detail":"out\u001b[2J of order"}`,
+			"cannot serve (500 Internal Server Error: out [2J of order)"},
+		{"a redirect", 302, 200, ``, `redirects to "https://scim.example.com/"`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			p := player(t, func(w http.ResponseWriter, r *http.Request) {
+				status := row.users
+				if strings.HasSuffix(r.URL.Path, "/ServiceProviderConfig") {
+					status = row.config
+				}
+				w.Header().Set("Location", "https://scim.example.com/")
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, row.body)
+			})
+			p.Client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+			err := p.Reach(t.Context())
+			said := fmt.Sprint(err)
+			if (row.want == "") != (err == nil) || !strings.Contains(said, row.want) {
+				t.Errorf("got %v, want %q", err, row.want)
+			}
+		})
+	}
+}
+
+// An id may have any characters.
+func TestAnIDIsEscapedInAPath(t *testing.T) {
+	t.Parallel()
+	s, missing := variables{"u": "a/b c?"}.fill(get(`/Users/{{u}}?filter=id eq "{{u}}"`))
+	if want := `/Users/a%2Fb%20c%3F?filter=id eq "a/b c?"`; s.Path != want || missing != "" {
+		t.Errorf("got %s, want %s", s.Path, want)
 	}
 }

@@ -1,98 +1,97 @@
 package simulate
 
 import (
-	"fmt"
-	"io"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 )
 
-// A Report is what a simulation found, phase by phase in the order of their
-// beginnings. It keeps counts and times of what was right and only the first
-// faults in full, so that a run of millions of requests fits into memory.
+// A Report is what a simulation found. It keeps counts and times of what was right and only the first faults in full,
+// so that a run of millions of requests fits into memory.
 type Report struct {
-	phases []*phase
-	total  phase
-	faults []Outcome // the first mostFaults
+	phases  []*tally // in the order of their beginnings
+	idps    []string // likewise
+	tallies map[cell]*tally
+	total   tally
+	first   *Outcome // the first that was neither right nor disputed
 }
 
-type phase struct {
+// A cell is a habit of a provider.
+type cell struct{ idp, habit string }
+
+// A tally counts outcomes.
+type tally struct {
 	name  string
-	count [Skipped + 1]int
-	took  []time.Duration
+	count [Unsupported + 1]int
+	took  []time.Duration // of phases and all
+	sum   time.Duration
+	first [Unsupported + 1]*Outcome // of each result but Right
 }
 
-// mostFaults is how many faults the table lists in full.
-const mostFaults = 30
+func newReport() *Report { return &Report{tallies: map[cell]*tally{}} }
 
 func (r *Report) add(o Outcome) {
-	i := slices.IndexFunc(r.phases, func(p *phase) bool { return p.name == o.Phase })
+	i := slices.IndexFunc(r.phases, func(p *tally) bool { return p.name == o.Phase })
 	if i < 0 {
 		i = len(r.phases)
-		r.phases = append(r.phases, &phase{name: o.Phase})
+		r.phases = append(r.phases, &tally{name: o.Phase})
 	}
-	for _, p := range []*phase{r.phases[i], &r.total} {
-		p.count[o.Result]++
+	if !slices.Contains(r.idps, o.IdP) {
+		r.idps = append(r.idps, o.IdP)
+	}
+	at := cell{o.IdP, o.Habit}
+	if r.tallies[at] == nil {
+		r.tallies[at] = &tally{}
+	}
+	for _, t := range []*tally{r.phases[i], &r.total} {
+		t.add(o)
 		if o.Took > 0 {
-			p.took = append(p.took, o.Took)
+			t.took = append(t.took, o.Took)
 		}
 	}
-	if o.Result != Right && len(r.faults) < mostFaults {
-		r.faults = append(r.faults, o)
+	r.tallies[at].add(o)
+	if r.first == nil && o.Result != Right && o.Result != Differs {
+		r.first = &o
 	}
 }
 
-func (p *phase) steps() (n int) {
-	for _, count := range p.count {
-		n += count
+func (t *tally) add(o Outcome) {
+	t.count[o.Result]++
+	t.sum += o.Took
+	if o.Result != Right && t.first[o.Result] == nil {
+		t.first[o.Result] = &o
 	}
-	return n
 }
 
-// OK reports whether every answer was right; what a soft step found disputable is.
+// OK reports whether every answer was right; what a soft step found disputable is, and what the server declares
+// unsupported is not wrong.
 func (r *Report) OK() bool { return r.total.count[Wrong]+r.total.count[Skipped] == 0 }
 
 // Steps is how many steps were played.
-func (r *Report) Steps() int { return r.total.steps() }
+func (r *Report) Steps() int { return r.total.counts().Steps }
 
-// WriteTo prints a table with a row for each phase, and below it what was
-// wrong and what differed.
-func (r *Report) WriteTo(out io.Writer) (int64, error) {
-	var b strings.Builder
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "PHASE\tSTEPS\tRIGHT\tDIFFERS\tWRONG\tMEDIAN\tSLOWEST\n")
-	for _, p := range r.phases {
-		p.row(t, p.name)
+func (t *tally) counts() Counts {
+	c := Counts{
+		Right: t.count[Right], Differs: t.count[Differs], Wrong: t.count[Wrong] + t.count[Skipped],
+		Unsupported: t.count[Unsupported],
 	}
-	r.total.row(t, "total")
-	_ = t.Flush() // a strings.Builder takes everything
-	for _, o := range r.faults {
-		fmt.Fprintf(&b, "\n%-7s  %s  %s\n         %s\n", o.Result, strings.TrimSpace(o.Phase+" "+o.Step),
-			o.Request, o.Problem)
-	}
-	if more := r.total.steps() - r.total.count[Right] - len(r.faults); more > 0 {
-		fmt.Fprintf(&b, "\nand %d more\n", more)
-	}
-	n, err := io.WriteString(out, b.String())
-	return int64(n), err
+	c.Steps = c.Right + c.Differs + c.Wrong + c.Unsupported
+	return c
 }
 
-func (p *phase) row(out io.Writer, name string) {
-	median, slowest := "-", "-"
-	if len(p.took) > 0 {
-		took := slices.Sorted(slices.Values(p.took))
-		median, slowest = milliseconds(took[len(took)/2]), milliseconds(took[len(took)-1])
+// fault is the first outcome that says most of what is not right: a wrong answer rather than what could not be played
+// for it.
+func (t *tally) fault() *Fault {
+	for _, result := range []Result{Wrong, Skipped, Unsupported, Differs} {
+		if o := t.first[result]; o != nil {
+			return &Fault{
+				Result: result.String(), IdP: o.IdP, Phase: o.Phase, Step: o.Step, Request: o.Request, Sent: o.Sent,
+				After: o.After, Expected: o.Expected, Answer: o.Answer, Problem: o.Problem,
+			}
+		}
 	}
-	fmt.Fprintf(out, "%s\t%d\t%d\t%d\t%d\t%s\t%s\n", name, p.steps(), p.count[Right], p.count[Differs],
-		p.count[Wrong]+p.count[Skipped], median, slowest)
-}
-
-func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	return nil
 }
 
 func (r Result) String() string {
-	return [...]string{"right", "differs", "wrong", "skipped"}[r]
+	return [...]string{"right", "differs", "wrong", "skipped", "unsupported"}[r]
 }

@@ -12,31 +12,39 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A Simulation is one run of one identity provider.
+// A Simulation is one run of one identity provider, or of all in turn.
 type Simulation struct {
 	Player *Player
-	IdP    string // one of IdPs
+	IdP    string // one of IdPs, or All
 	// People and Groups are the size of the generated company. Zero people
 	// generate nothing, and only the recorded exchanges are played.
 	People, Groups int
 	Domain         string // of the people's addresses
 	// SwitchOff deprovisions everybody in the end, as a provider does that has lost
-	// sight of its people.
+	// sight of its people. They stay.
 	SwitchOff bool
+	// Keep leaves the company, or without people what the recorded exchanges made. A company that stays has the same
+	// names in every run, so that the next one meets it.
+	Keep bool
 	// Concurrency is how many requests are under way at once; 0 means
 	// DefaultConcurrency. Providers send a few in parallel.
 	Concurrency int
 	// Progress is told after each outcome; total is an estimate that only
 	// grows. It may be nil, and is called by one goroutine at a time.
 	Progress func(done, total int)
+	// Removing is told the same of what is deleted in the end.
+	Removing func(done, total int)
 }
+
+// All stands for every provider.
+const All = "all"
 
 // Defaults of a simulation.
 const (
 	DefaultConcurrency = 8
 	maxConcurrency     = 256
 	// DefaultRetryWindow is how long requests to a busy or sealed server are repeated.
-	DefaultRetryWindow = 30 * time.Second
+	DefaultRetryWindow = 2 * time.Minute
 )
 
 // A provider is an identity provider under the name of the command line, which
@@ -76,10 +84,11 @@ func IdPs() []string {
 
 // Validate reports what is wrong with the simulation before anything is sent.
 func (s *Simulation) Validate() error {
-	i := slices.Index(IdPs(), s.IdP)
+	chosen := s.providers()
 	switch {
-	case i < 0:
-		return fmt.Errorf("%q is not a known identity provider; choose one of %s", s.IdP, strings.Join(IdPs(), ", "))
+	case len(chosen) == 0:
+		return fmt.Errorf("%q is not a known identity provider; choose one of %s, or %s", s.IdP,
+			strings.Join(IdPs(), ", "), All)
 	case s.People < 0 || s.Groups < 0:
 		return fmt.Errorf("the number of people and groups cannot be negative")
 	case s.Concurrency < 0 || s.Concurrency > maxConcurrency:
@@ -89,45 +98,43 @@ func (s *Simulation) Validate() error {
 	case s.Groups > 0 && s.People == 0:
 		return fmt.Errorf("%d groups need people to fill them", s.Groups)
 	}
-	if _, pushes := providers[i].dialect.(groupPusher); !pushes && s.Groups > 0 {
+	if _, pushes := chosen[0].dialect.(groupPusher); !pushes && s.Groups > 0 && s.IdP != All {
 		return fmt.Errorf("%s provisions people and no groups; leave the groups out", s.IdP)
 	}
 	return nil
 }
 
-// Run plays the recorded exchanges, deletes what they left behind, and then
-// plays the generated company, whose people and groups stay. It ends early,
-// with an error, only when ctx does.
+// providers returns those that are played; none if the name is not known.
+func (s *Simulation) providers() []provider {
+	if s.IdP == All {
+		return providers
+	}
+	return slices.DeleteFunc(slices.Clone(providers), func(p provider) bool { return p.name != s.IdP })
+}
+
+// Run plays each provider: the recorded exchanges, the connection test, and the generated company. After each, it
+// deletes what was made and is not to stay; what could not be deleted, the player's CleanUp returns. It ends early,
+// with an error, only when ctx does: then there may be much to delete. The report is of what was played.
 func (s *Simulation) Run(ctx context.Context) (*Report, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	r := &run{Simulation: s, provider: providers[slices.Index(IdPs(), s.IdP)], report: &Report{}}
-	var scenarios []Scenario
-	for _, scenario := range Exchanges() {
-		if scenario.ID == s.IdP || strings.HasPrefix(scenario.ID, s.IdP+"-") {
-			scenarios = append(scenarios, scenario)
-			r.total += len(scenario.Steps)
+	s.Player.Domain = cmp.Or(s.Player.Domain, s.Domain)
+	report := newReport()
+	for _, p := range s.providers() {
+		one := *s
+		if _, pushes := p.dialect.(groupPusher); !pushes {
+			one.Groups = 0
+		}
+		r := &run{Simulation: &one, provider: p, report: report, total: report.Steps()}
+		if r.play(ctx); ctx.Err() == nil {
+			s.Player.CleanUp(ctx, s.Concurrency, s.Removing)
 		}
 	}
-	r.total += s.People*13/5 + r.memberSteps()
-	if s.SwitchOff {
-		r.total += 2 * s.People
-	}
-	for _, scenario := range scenarios {
-		r.play(ctx, scenario)
-	}
-	r.play(ctx, Scenario{
-		ID: "connection test", Headers: r.provider.headers,
-		Steps: r.provider.dialect.connectionTest(randomGUID(r.Player.random())),
-	})
-	if s.People > 0 && ctx.Err() == nil {
-		r.company(ctx)
-	}
-	return r.report, ctx.Err()
+	return report, ctx.Err()
 }
 
-// A run is a simulation under way.
+// A run is one provider's part of a simulation under way.
 type run struct {
 	*Simulation
 	provider provider
@@ -135,6 +142,50 @@ type run struct {
 	report   *Report
 	total    int
 }
+
+// play plays the provider.
+func (r *run) play(ctx context.Context) {
+	scenarios := []Scenario{}
+	for _, scenario := range Exchanges() {
+		if scenario.ID == r.provider.name || strings.HasPrefix(scenario.ID, r.provider.name+"-") {
+			scenarios = append(scenarios, scenario)
+		}
+	}
+	scenarios = append(scenarios, Scenario{
+		ID: connectionTest, Headers: r.provider.headers,
+		Steps: r.provider.dialect.connectionTest(randomGUID(r.Player.random())),
+	})
+	for _, scenario := range scenarios {
+		r.total += len(scenario.Steps)
+	}
+	r.total += r.People*13/5 + r.memberSteps()
+	if r.SwitchOff {
+		r.total += 2 * r.People
+	}
+	r.Player.keep(r.Keep && r.People == 0)
+	for _, scenario := range scenarios {
+		for _, o := range r.Player.Play(ctx, scenario, false) {
+			r.add(o)
+		}
+	}
+	r.Player.keep(r.Keep || r.SwitchOff)
+	if r.People > 0 && ctx.Err() == nil {
+		r.company(ctx)
+	}
+}
+
+const connectionTest = "connection test"
+
+// tag is in the names of the company.
+func (r *run) tag() string {
+	if r.Keep || r.SwitchOff {
+		return keptTag(r.provider.name)
+	}
+	return cmp.Or(r.Player.Run, "simulate") + "-" + r.provider.name
+}
+
+// keptTag is in the names of a provider's company that stays.
+func keptTag(idp string) string { return "simulated-" + idp }
 
 // memberSteps guesses how many requests groups take: see company and batch.
 func (r *run) memberSteps() int {
@@ -145,15 +196,10 @@ func (r *run) memberSteps() int {
 	return r.Groups*6 + members/batch
 }
 
-func (r *run) play(ctx context.Context, s Scenario) {
-	for _, o := range r.Player.Play(ctx, s, true) {
-		r.add(o)
-	}
-}
-
 func (r *run) add(o Outcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	o.IdP = r.provider.name
 	r.report.add(o)
 	if r.Progress != nil {
 		done := r.report.Steps()
@@ -173,7 +219,7 @@ func (r *run) ask(ctx context.Context, phase string, steps ...Step) (answer any,
 			return nil, false
 		}
 		r.add(o)
-		if o.Result == Wrong {
+		if o.Result == Wrong || o.Result == Unsupported {
 			return answer, false
 		}
 	}
@@ -181,8 +227,8 @@ func (r *run) ask(ctx context.Context, phase string, steps ...Step) (answer any,
 }
 
 // say records something that no single request shows.
-func (r *run) say(phase, what, problem string) {
-	o := Outcome{Phase: phase, Request: what}
+func (r *run) say(phase, habit, what, problem string) {
+	o := Outcome{Phase: phase, Habit: habit, Request: what}
 	if problem != "" {
 		o.Result, o.Problem = Wrong, problem
 	}

@@ -283,19 +283,21 @@ func (d *demo) terraform(ctx context.Context, program, token, verb string) (stri
 	return "done", nil
 }
 
-// simulate runs one identity provider's traffic and returns the sum of its table.
+// simulate runs one identity provider's traffic and returns the sum of its report.
 func (d *demo) simulate(ctx context.Context, idp, domain, people, groups string) (string, error) {
-	out, err := d.command(ctx, "simulate", "--idp", idp, "--url", "http://"+d.ports.Bridge,
+	out, err := d.command(ctx, "simulate", "--idp", idp, "--url", "http://"+d.ports.Bridge, "--keep", "--json",
 		"--token-file", d.path("bearer-token"), "--domain", domain, "--people", people, "--groups", groups)
 	if err != nil {
 		return "", err
 	}
-	for line := range strings.Lines(out) {
-		if f := strings.Fields(line); len(f) > 2 && f[0] == "total" {
-			return fmt.Sprintf("%s of %s answers right, %s wrong", f[2], f[1], f[4]), nil
-		}
+	var report struct {
+		Counts struct{ Steps, Right, Wrong int }
 	}
-	return "played", nil
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		return "", fmt.Errorf("reading the report of simulate: %w", err)
+	}
+	n := report.Counts
+	return fmt.Sprintf("%d of %d answers right, %d wrong", n.Right, n.Steps, n.Wrong), nil
 }
 
 // farewell says where to look and how to stop.

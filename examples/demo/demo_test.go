@@ -50,7 +50,8 @@ func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
 	}
 	first := out.String()
 	for _, want := range []string{
-		"5 added", "answers right, 0 wrong", "@example.com", "All Staff (example.org)", "make demo-down", "sbt1_",
+		"5 added", "answers right, 0 wrong", "@example.com", "All Staff (simulated-okta, example.org)",
+		"make demo-down", "sbt1_",
 	} {
 		if !strings.Contains(first, want) {
 			t.Errorf("the output lacks %q:\n%s", want, first)

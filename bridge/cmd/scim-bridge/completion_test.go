@@ -26,6 +26,8 @@ func TestComplete(t *testing.T) {
 		{"the values of a flag", "serve --log-format ", "text json pretty"},
 		{"with the flag", "serve --log-format=j", "--log-format=json"},
 		{"values that only the program knows", "simulate --idp en", "entra"},
+		{"all of them", "simulate --idp al", "all"},
+		{"the file of a report", "simulate --report-junit ", ":files"},
 		{"the kinds of the journal", "journal --kind group_c", "group_created"},
 		{"files", "serve --tls-cert-file ", ":files"},
 		{"files behind a flag with =", "serve --tls-cert-file=x", ":files"},

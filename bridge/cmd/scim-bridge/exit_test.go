@@ -34,6 +34,9 @@ func TestExitCodes(t *testing.T) {
 	ill := health(`{"state":"degraded","retrievedAt":"2026-01-01T00:00:00Z"}`)
 	page := health(`<html>a proxy's page</html>`)
 	dead := deadAddress(t)
+	redirector := httptest.NewServer(http.RedirectHandler("https://scim.example.com/v2", http.StatusFound))
+	t.Cleanup(redirector.Close)
+	moved := redirector.URL
 	for _, row := range []struct {
 		name  string
 		args  []string
@@ -76,10 +79,20 @@ func TestExitCodes(t *testing.T) {
 		{"unsealing a folder without a bridge", []string{"unseal", dir}, exitFailed, "no bridge is running there"},
 		{"simulating an unknown provider", []string{"simulate", "--idp", "x", "--url", well, "--token-file", token},
 			exitUsage, "--idp must be one of"},
+		{"simulating with a report that cannot be written", []string{"simulate", "--idp", "okta", "--url", dead,
+			"--token-file", token, "--report-junit", filepath.Join(dir, "none", "x.xml")}, exitUsage,
+			"--report-junit names a file that cannot be written"},
+		{"simulating with a secret in place of a report", []string{"simulate", "--idp", "okta", "--url", dead,
+			"--token-file", token, "--report-json", "sbt1_" + strings.Repeat("x", 48)}, exitUsage,
+			"--report-json is a secret"},
+		{"simulating against an address with a password", []string{"simulate", "--idp", "okta", "--url",
+			"http://ann:hush@127.0.0.1:1", "--token-file", token}, exitUsage, "without a user or a query"},
 		{"simulating without a token", []string{"simulate", "--idp", "okta", "--url", well, "--token-file",
 			filepath.Join(dir, "none")}, exitUsage, "there is no file"},
 		{"simulating against a dead port", []string{"simulate", "--idp", "okta", "--url", dead, "--token-file", token},
 			exitFailed, "connection refused"},
+		{"simulating against something that redirects", []string{"simulate", "--idp", "okta", "--url", moved,
+			"--token-file", token}, exitFailed, `redirects to "https://scim.example.com/v2`},
 		{"simulating against something that speaks no SCIM",
 			[]string{"simulate", "--idp", "okta", "--url", page, "--token-file", token}, exitFailed, "no SCIM"},
 	} {

@@ -152,7 +152,7 @@ func (e *explainCommand) remotely(ctx context.Context, q explain.Question) (answ
 	if err != nil {
 		return answer, &exit{exitUsage, err}
 	}
-	err = askBridge(ctx, e.URL, control.PathExplain, token.Reveal(), q, &answer)
+	err = askBridge(ctx, http.DefaultClient, e.URL, control.PathExplain, token.Reveal(), q, &answer)
 	if err == nil && len(answer.Found) == 0 { // a bridge has an explanation also if there is nobody
 		err = fmt.Errorf("what answers at %s is not a bridge: it explains nothing", e.URL)
 	}
@@ -163,7 +163,7 @@ func (e *explainCommand) remotely(ctx context.Context, q explain.Question) (answ
 const maxDetail = 500
 
 // askBridge sends a question to one of a bridge's own paths, and reads the answer.
-func askBridge(ctx context.Context, base, path, token string, question, answer any) error {
+func askBridge(ctx context.Context, client *http.Client, base, path, token string, question, answer any) error {
 	address, err := url.JoinPath(base, path)
 	if err != nil || !strings.HasPrefix(address, "http") {
 		return &exit{exitUsage, errors.New("--url is not an address; it must look like https://scim.example.com")}
@@ -178,7 +178,7 @@ func askBridge(ctx context.Context, base, path, token string, question, answer a
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("asking the bridge: %w", err)
 	}

@@ -238,7 +238,7 @@ func TestTheJournalHasNoNamesAndNoSecrets(t *testing.T) {
 	}
 	for _, idp := range []string{"entra", "okta", "jumpcloud"} {
 		args := []string{"simulate", "--idp", idp, "--url", b.url(""), "--token-file", token, "--people", "12",
-			"--groups", "2", "--domain", idp + ".example.com"}
+			"--groups", "2", "--domain", idp + ".example.com", "--keep"}
 		if out, err := exec.CommandContext(t.Context(), "scim-bridge", args...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
 		}

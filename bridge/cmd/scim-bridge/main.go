@@ -38,7 +38,7 @@ type cli struct {
 	Ping       pingCommand       `cmd:"" help:"Check that a bridge or an account service is alive, for health checks."`
 	Bundle     bundleCommand     `cmd:"" name:"support-bundle" help:"Make a support bundle of a bridge."`
 	Session    sessionCommand    `cmd:"" help:"Inspect a sealed session."`
-	Simulate   simulateCommand   `cmd:"" help:"Play an identity provider against a bridge, and check the answers."`
+	Simulate   simulateCommand   `cmd:"" help:"Play identity providers against any SCIM server, and check the answers."`
 	Token      tokenCommand      `cmd:"" help:"Generate and print a bearer token."`
 	Version    versionCommand    `cmd:"" help:"Print version, commit and Go version."`
 }

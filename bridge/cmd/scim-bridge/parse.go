@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/simulate"
 )
 
 // A commandLine reads the command line and the environment.
@@ -35,7 +37,7 @@ func newParser(grammar *cli, c *console) (*commandLine, error) {
 			"data_dir":     defaultDataDir(),
 			"confirmation": "Interval of confirming members who accepted their invitation, at least 30s.",
 			"formats":      "text,json,pretty",
-			"idps":         "entra,okta,onelogin,jumpcloud,ping,authentik,google,keycloak",
+			"idps":         strings.Join(append(simulate.IdPs(), simulate.All), ","),
 			"levels":       "trace,debug,info,warn,error",
 		},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),

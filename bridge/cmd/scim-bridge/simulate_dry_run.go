@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -30,10 +31,12 @@ func (s *simulateCommand) checkDryRun() error {
 	switch {
 	case !s.DryRun && s.PeopleFile != "":
 		return errors.New("--people-file needs --dry-run: the people of a list are only looked up")
-	case !s.DryRun && s.JSON:
-		return errors.New("--json needs --dry-run")
 	case !s.DryRun:
 		return nil
+	case s.IdP == simulate.All:
+		return errors.New("--dry-run shows what one identity provider would do: name it with --idp")
+	case s.Keep:
+		return errors.New("--dry-run makes nothing: leave --keep out")
 	case s.SwitchOff:
 		return errors.New("--dry-run shows a first synchronisation, which switches nobody off: leave --switch-off out")
 	case (s.People > 0) == (s.PeopleFile != ""):
@@ -45,11 +48,13 @@ func (s *simulateCommand) checkDryRun() error {
 }
 
 // dryRun prints what a first synchronisation would do.
-func (s *simulateCommand) dryRun(ctx context.Context, c *console, simulation *simulate.Simulation, token string) error {
+func (s *simulateCommand) dryRun(ctx context.Context, c *console, simulation *simulate.Simulation,
+	client *http.Client, token string,
+) error {
 	sync := &simulate.FirstSync{
 		Simulation: simulation, MaxPreviewed: explain.MaxPreviewed, Fold: inputtext.Fold,
 		Preview: func(ctx context.Context, resources []json.RawMessage) ([]simulate.Foreseen, error) {
-			return s.preview(ctx, token, resources)
+			return s.preview(ctx, client, token, resources)
 		},
 	}
 	if s.PeopleFile != "" {
@@ -75,9 +80,9 @@ func (s *simulateCommand) dryRun(ctx context.Context, c *console, simulation *si
 }
 
 // preview asks the bridge what creating people would do. Its own paths are at the root of its address.
-func (s *simulateCommand) preview(ctx context.Context, token string, resources []json.RawMessage) (
-	[]simulate.Foreseen, error,
-) {
+func (s *simulateCommand) preview(ctx context.Context, client *http.Client, token string,
+	resources []json.RawMessage,
+) ([]simulate.Foreseen, error) {
 	base, err := url.Parse(s.URL)
 	if err != nil {
 		return nil, err
@@ -87,7 +92,7 @@ func (s *simulateCommand) preview(ctx context.Context, token string, resources [
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var answer struct{ People []simulate.Foreseen }
-	err = askBridge(ctx, base.String(), control.PathPreview, token, explain.Preview{People: resources}, &answer)
+	err = askBridge(ctx, client, base.String(), control.PathPreview, token, explain.Preview{People: resources}, &answer)
 	if _, missing := errors.AsType[*noSuchPathError](err); missing {
 		return nil, fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
 	}

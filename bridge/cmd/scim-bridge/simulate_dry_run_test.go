@@ -236,7 +236,7 @@ func TestADryRunOfTheGeneratedCompany(t *testing.T) {
 		if idp != "okta" && idp != "keycloak" {
 			continue
 		}
-		output(t, append([]string{"simulate", "--url", b.url(""), "--token-file", file}, args...)...)
+		output(t, append([]string{"simulate", "--keep", "--url", b.url(""), "--token-file", file}, args...)...)
 		p = dryRun(t, b.url(""), file, args...)
 		if p.Count(simulate.Invite) != 0 || p.Count(simulate.Keep)+p.Count(simulate.Update) != 21 {
 			t.Errorf("%s: afterwards, the plan is %s", idp, p.Summary())
@@ -295,7 +295,9 @@ func TestADryRunRefusesWhatItCannotDo(t *testing.T) {
 		{"no people", []string{"--dry-run"}, "needs --people or --people-file"},
 		{"both", []string{"--dry-run", "--people", "3", "--people-file", "x"}, "needs --people or --people-file"},
 		{"a list without a dry run", []string{"--people-file", "x"}, "--people-file needs --dry-run"},
-		{"a document without a dry run", []string{"--json"}, "--json needs --dry-run"},
+		{"all providers", []string{"--dry-run", "--people", "3", "--idp", "all"}, "name it with --idp"},
+		{"people that stay", []string{"--dry-run", "--people", "3", "--keep"}, "leave --keep out"},
+		{"a report", []string{"--dry-run", "--people", "3", "--report-junit", "x.xml"}, "--report-junit needs a run"},
 		{"leavers", []string{"--dry-run", "--people", "3", "--switch-off"}, "leave --switch-off out"},
 		{"no list", []string{"--dry-run", "--people-file", filepath.Join(dir, "none")}, "cannot be read"},
 		{"an empty list", []string{"--dry-run", "--people-file", write("empty", "")}, "no first line"},

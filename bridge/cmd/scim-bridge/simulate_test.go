@@ -70,7 +70,7 @@ func TestEveryIdentityProviderIsAnsweredRight(t *testing.T) {
 	// Of every twenty people one leaves, and one of all returns.
 	want, off := 0, 0
 	for _, idp := range simulate.IdPs() {
-		args := []string{"--people", "40", "--groups", "3", "--domain", idp + ".example.com"}
+		args := []string{"--people", "40", "--groups", "3", "--domain", idp + ".example.com", "--keep"}
 		if idp == "google" {
 			args = slices.Delete(args, 2, 4) // it provisions no groups
 		}
@@ -85,8 +85,8 @@ func TestEveryIdentityProviderIsAnsweredRight(t *testing.T) {
 		t.Errorf("the account has %d people, %d of them suspended; want %d and %d", people, suspended, want, off)
 	}
 	// Again, with fewer: the same people are met, and the groups shrink.
-	if out := play("entra", "--people", "30", "--groups", "3", "--domain", "entra.example.com", "--concurrency",
-		"1"); !strings.Contains(out, "groups matched") {
+	if out := play("entra", "--people", "30", "--groups", "3", "--domain", "entra.example.com", "--keep",
+		"--concurrency", "1"); !strings.Contains(out, "groups matched") {
 		t.Errorf("the second run created its groups again:\n%s", out)
 	}
 	if people, _ := managed(); people != want {
@@ -104,7 +104,7 @@ func TestProgressSaysHowLongItWillTake(t *testing.T) {
 		{500, 2000, 5 * time.Second, "500 of about 2000 steps, 100 a second, about 15s left"},
 		{2000, 2000, 5 * time.Second, "2000 of about 2000 steps, 400 a second"},
 	} {
-		if got := progressLine(tt.done, tt.total, tt.took); got != tt.want {
+		if got := progressLine(tt.done, tt.total, "steps", tt.took); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)
 		}
 	}
@@ -126,7 +126,7 @@ func TestSimulateFailsWhenAnAnswerIsWrong(t *testing.T) {
 	whole := httputil.NewSingleHostReverseProxy(target)
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
-			http.Error(w, "out of order", http.StatusInternalServerError)
+			http.Error(w, "\x1b[2Jout of order, "+r.Header.Get("Authorization"), http.StatusInternalServerError)
 			return
 		}
 		whole.ServeHTTP(w, r)
@@ -135,9 +135,14 @@ func TestSimulateFailsWhenAnAnswerIsWrong(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "scim-bridge", "simulate", "--idp", "google", "--url", broken.URL,
 		"--token-file", token).CombinedOutput()
 	failure, ok := errors.AsType[*exec.ExitError](err)
-	if !ok || failure.ExitCode() != exitFailed || !strings.Contains(string(out), "status 500, want 201") {
+	if !ok || failure.ExitCode() != exitFailed || !strings.Contains(string(out), "status 500, want 201") ||
+		!strings.Contains(string(out), "[2Jout of order, Bearer [the token]") {
 		t.Errorf("got %v\n%s", err, out)
 	}
+	if strings.Contains(string(out), "\x1b") {
+		t.Errorf("a control character of the server is shown: %q", out)
+	}
+	tellsNothing(t, string(out), pair)
 }
 
 // A wrong token says so once, and not for every step.

@@ -1,0 +1,218 @@
+package simulate
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// The kinds of resources that are made.
+const (
+	usersKind  = "Users"
+	groupsKind = "Groups"
+)
+
+// A resource is one that was made. path is empty if the answer did not tell its id, or never came: then it may be
+// there, under its name.
+type resource struct{ kind, name, path string }
+
+// A Left is a resource that a run made, or may have made, and that could not be removed.
+type Left struct {
+	Path   string `json:"path,omitempty"` // below the base URL; empty if its id is not known
+	Name   string `json:"name"`           // userName or displayName when it was made
+	Reason string `json:"reason"`
+}
+
+// register keeps in mind what a step made or removed, and returns the path of what it made.
+func (p *Player) register(s Step, r reply, answer any, err error) (made string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	done := err == nil && r.status/100 == 2
+	kind := strings.TrimPrefix(s.Path, "/")
+	switch {
+	case s.Method == http.MethodDelete && (done || r.status == http.StatusNotFound):
+		p.made = slices.DeleteFunc(p.made, func(one resource) bool { return one.path == s.Path })
+		return ""
+	case s.Method != http.MethodPost || kind != usersKind && kind != groupsKind:
+		return ""
+	}
+	one := resource{kind: kind, name: nameIn(s.Body)}
+	switch id, told := (Path{"id"}).in(answer); {
+	case done && told && id != nil:
+		one.path = at(kind, fmt.Sprint(id))
+	case done && isBelow(kind, r.header.Get("Location")):
+		one.path = "/" + kind + "/" + path.Base(r.header.Get("Location"))
+	case done, err != nil, r.status >= http.StatusInternalServerError && r.status != http.StatusNotImplemented,
+		r.retried && r.status == http.StatusConflict: // a server may have written before it said that it is busy
+	default:
+		return ""
+	}
+	if !p.keeps && (one.path != "" || one.name != "") {
+		p.made = append(p.made, one)
+	}
+	return one.path
+}
+
+// isBelow reports whether a Location is that of a resource of a kind.
+func isBelow(kind, location string) bool {
+	u, err := url.Parse(location)
+	return err == nil && u.RawQuery == "" && path.Base(path.Dir(u.EscapedPath())) == kind
+}
+
+// nameIn returns the userName or the displayName in the body of a creation.
+func nameIn(body []byte) string {
+	var names struct{ UserName, DisplayName string }
+	_ = json.Unmarshal(body, &names) // the body is ours
+	return cmp.Or(names.UserName, names.DisplayName)
+}
+
+// Removed returns how many resources were removed.
+func (p *Player) Removed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.removed
+}
+
+// keep sets whether what is made from now on stays.
+func (p *Player) keep(keeps bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keeps = keeps
+}
+
+// CleanUp deletes what steps have made and not deleted, groups first, and returns what could not be removed; another
+// call tries that again. It removes nothing else: what it has no id of is looked up by its whole name. progress is
+// told after each, by one goroutine at a time, and may be nil.
+func (p *Player) CleanUp(ctx context.Context, concurrency int, progress func(done, total int)) []Left {
+	p.mu.Lock()
+	all := p.made
+	p.made, p.gaveUp = nil, false
+	p.mu.Unlock()
+	left := []Left{}
+	done := 0
+	var mu sync.Mutex
+	for _, kind := range []string{groupsKind, usersKind} {
+		var g errgroup.Group
+		g.SetLimit(cmp.Or(concurrency, DefaultConcurrency))
+		for _, one := range slices.Backward(all) {
+			if one.kind != kind {
+				continue
+			}
+			g.Go(func() error {
+				reason := p.remove(ctx, one)
+				mu.Lock()
+				defer mu.Unlock()
+				p.mu.Lock()
+				if reason != "" {
+					left = append(left, Left{one.path, one.name, reason})
+					p.made = append(p.made, one)
+				} else {
+					p.removed++
+				}
+				p.mu.Unlock()
+				if done++; progress != nil {
+					progress(done, len(all))
+				}
+				return nil
+			})
+		}
+		_ = g.Wait() // no function returns an error
+	}
+	slices.SortFunc(left, func(a, b Left) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Name, b.Name))
+	})
+	return left
+}
+
+// remove deletes a resource, and returns why it may still be there.
+func (p *Player) remove(ctx context.Context, one resource) (reason string) {
+	paths := []string{one.path}
+	if one.path == "" {
+		if paths, reason = p.lookUp(ctx, one); reason != "" {
+			return reason
+		}
+	}
+	for _, path := range paths {
+		if reason := p.removePath(ctx, path); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+// lookUpAfter is how long a creation without an answer may go on.
+const lookUpAfter = 200 * time.Millisecond
+
+// lookUp returns the paths of the resources of a name.
+func (p *Player) lookUp(ctx context.Context, one resource) (paths []string, reason string) {
+	attribute := "userName"
+	if one.kind == groupsKind {
+		attribute = "displayName"
+	}
+	if ctx.Err() == nil {
+		time.Sleep(lookUpAfter) // the server may still be at it
+	}
+	const unknown = "its creation was not confirmed, and it cannot be looked up: "
+	r, err := p.persist(ctx, quoted(get("/"+one.kind+"?filter="+eq(attribute, one.name)), one.name))
+	var list struct{ Resources []map[string]any }
+	switch {
+	case err != nil:
+		return nil, unknown + p.shown(err.Error(), mostShown)
+	case r.status != http.StatusOK || json.Unmarshal(r.body, &list) != nil:
+		return nil, fmt.Sprintf("%sstatus %d", unknown, r.status)
+	}
+	for _, found := range list.Resources {
+		name, _ := found[attribute].(string)
+		if id, told := found["id"]; told && strings.EqualFold(name, one.name) {
+			paths = append(paths, at(one.kind, fmt.Sprint(id)))
+		}
+	}
+	if len(paths) == 0 && len(list.Resources) > 0 {
+		return nil, unknown + "the server does not filter"
+	}
+	return paths, ""
+}
+
+// removePath deletes what is at a path, and looks whether it is gone: some servers only switch people off.
+func (p *Player) removePath(ctx context.Context, path string) (reason string) {
+	gone := func(status int) bool { return status == http.StatusNotFound || status == http.StatusGone }
+	r, err := p.persist(ctx, Step{Method: http.MethodDelete, Path: path})
+	switch {
+	case err != nil:
+		return p.shown(err.Error(), mostShown)
+	case gone(r.status):
+		return ""
+	case r.status/100 != 2:
+		return p.shown(strings.TrimSpace(fmt.Sprintf("DELETE was answered %d %s", r.status, r.body)), mostShown)
+	}
+	deleted := r.status
+	if r, err = p.persist(ctx, Step{Method: http.MethodGet, Path: path}); err == nil && r.status == http.StatusOK {
+		return fmt.Sprintf("it is still there after DELETE was answered %d", deleted)
+	}
+	return ""
+}
+
+// persist sends a step that does no harm if it is repeated, a few times.
+func (p *Player) persist(ctx context.Context, s Step) (r reply, err error) {
+	for range 3 {
+		if r, err = p.send(ctx, s); err == nil && r.status < http.StatusInternalServerError || ctx.Err() != nil {
+			return r, err
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+			return r, ctx.Err()
+		}
+	}
+	return r, err
+}
