@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -14,9 +15,10 @@ import (
 type Restored struct {
 	Account *Account // its Store is closed
 	Sizes   store.Sizes
-	Newest  time.Time // of the backup's audit events; zero if it has none
-	Aside   []string  // where the database that was there is kept, and what belongs to it
-	Tokens  []Token   // the admin tokens that work, of any scope
+	Newest  time.Time     // of the backup's audit events; zero if it has none
+	Changed []store.Fault // the events at which its audit log is not as it was recorded
+	Aside   []string      // where the database that was there is kept, and what belongs to it
+	Tokens  []Token       // the admin tokens that work, of any scope
 	// Of the backup, what did not work any more in the database that was there, and so does not now:
 	Revoked []Token
 	Ended   int64 // generations of the manager's credentials
@@ -38,6 +40,27 @@ func (e *OtherAccountError) Error() string {
 		e.Backup.Name, e.Backup.ID)
 }
 
+// A ChangedAuditLogError says that the audit log in a backup is not as it was recorded.
+type ChangedAuditLogError struct{ Events []store.Fault }
+
+func (e *ChangedAuditLogError) Error() string {
+	return "the audit log in it was changed: " + DescribeChanged(e.Events)
+}
+
+// DescribeChanged names events at which an audit log was changed.
+func DescribeChanged(events []store.Fault) string {
+	const most = 3
+	var numbers []string
+	for _, f := range events[:min(len(events), most)] {
+		numbers = append(numbers, f.Row)
+	}
+	text := "event " + strings.Join(numbers, ", ")
+	if len(events) > most {
+		text += " and others"
+	}
+	return text
+}
+
 // An UnreadError says that the database in whose place a backup would be put may be sound, but could not be asked what
 // was revoked.
 type UnreadError struct{ Err error }
@@ -53,14 +76,21 @@ func (r *Restored) HasAdmin() bool {
 
 // Restore puts a backup in the place of the database at path. Secrets that were revoked after the backup stay revoked,
 // unless the database that was there is damaged. All sessions end. What waits in the backup's outbox and may have been
-// sent after it is not sent.
-func Restore(ctx context.Context, backup, path string, progress store.Progress) (r Restored, err error) {
+// sent after it is not sent. It refuses a backup whose audit log was changed, unless allowChanged is set.
+func Restore(
+	ctx context.Context, backup, path string, allowChanged bool, progress store.Progress,
+) (r Restored, err error) {
 	there, found, unread := store.ReadSecrets(ctx, path)
 	if unread != nil && !errors.Is(unread, store.ErrNoBackup) && !errors.As(unread, new(*store.DamageError)) {
 		return r, &UnreadError{unread}
 	}
 	r.Unread = unread
-	r.Aside, err = store.Restore(ctx, backup, path, progress, func(ctx context.Context, s *store.Store) error {
+	r.Aside, err = store.Restore(ctx, backup, path, progress, func(
+		ctx context.Context, s *store.Store, changed []store.Fault,
+	) error {
+		if r.Changed = changed; len(changed) > 0 && !allowChanged {
+			return &ChangedAuditLogError{changed}
+		}
 		if r.Account, err = Load(ctx, s); err != nil {
 			return err
 		}
@@ -163,6 +193,9 @@ func (r *Restored) describe(ctx context.Context, tx *store.Tx, there store.Secre
 	if !r.Newest.IsZero() {
 		summary = fmt.Sprintf("from a backup that has audit events up to %s, the newest %s",
 			r.Newest.Format(time.RFC3339), newest)
+	}
+	if len(r.Changed) > 0 {
+		summary += "; its audit log was changed: " + DescribeChanged(r.Changed)
 	}
 	if there.Newest.Sequence > 0 {
 		summary += fmt.Sprintf("; the newest of the database that was replaced is %s", there.Newest)

@@ -64,7 +64,7 @@ func TestRestoreKeepsRevokedWhatWasRevoked(t *testing.T) {
 			if !row.there {
 				path = filepath.Join(t.TempDir(), "account.db")
 			}
-			r, err := account.Restore(t.Context(), saved, path, func(int64, int64) {})
+			r, err := account.Restore(t.Context(), saved, path, false, func(int64, int64) {})
 			if err != nil || r.Unread != nil || len(r.Revoked) != row.revoked || r.Ended != row.ended ||
 				r.MustRotate != row.rotate || !r.Active || !r.HasAdmin() {
 				t.Errorf("restored %+v, %v", r, err)
@@ -147,7 +147,7 @@ func TestMailsThatWaitedInABackup(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := row.there(t, strings.TrimPrefix(a.Store.Setting(), "sqlite:"))
-			r, err := account.Restore(t.Context(), saved, path, func(int64, int64) {})
+			r, err := account.Restore(t.Context(), saved, path, false, func(int64, int64) {})
 			if err != nil || r.MailsSent != row.sent || r.MailsUnknown != row.unknown {
 				t.Errorf("restored %+v, %v", r, err)
 			}
@@ -264,7 +264,7 @@ func TestRestoreRefusesADatabaseThatItMayNotRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := listing(t, filepath.Dir(path))
-			r, err := account.Restore(t.Context(), saved, path, func(int64, int64) {})
+			r, err := account.Restore(t.Context(), saved, path, false, func(int64, int64) {})
 			if row.want == nil {
 				if err != nil || r.Unread == nil || len(r.Aside) == 0 {
 					t.Errorf("restored %+v, %v; want it to say that nothing could be read", r, err)
@@ -295,7 +295,7 @@ func TestADeletedDatabaseIsRestoredBesideItsLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	restore := func() (account.Restored, error) {
-		return account.Restore(t.Context(), saved, path, func(int64, int64) {})
+		return account.Restore(t.Context(), saved, path, false, func(int64, int64) {})
 	}
 	if _, err := restore(); !errors.Is(err, store.ErrAlone) {
 		t.Errorf("while it is served: %v", err)
@@ -360,7 +360,7 @@ func TestARestoreNotesWhereTheLogsEnded(t *testing.T) {
 	}
 	_, replaced, _ := v.Result()
 	path := strings.TrimPrefix(a.Store.Setting(), "sqlite:")
-	if _, err := account.Restore(t.Context(), saved, path, func(int64, int64) {}); err != nil {
+	if _, err := account.Restore(t.Context(), saved, path, false, func(int64, int64) {}); err != nil {
 		t.Fatal(err)
 	}
 	s, err := store.Open(t.Context(), "sqlite:"+path)

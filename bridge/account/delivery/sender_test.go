@@ -963,7 +963,7 @@ func TestMailsAfterARestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := strings.TrimPrefix(f.Store.Setting(), "sqlite:")
-	r, err := account.Restore(t.Context(), saved, path, func(int64, int64) {})
+	r, err := account.Restore(t.Context(), saved, path, false, func(int64, int64) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,8 @@ type Snapshot struct {
 	// Older is the version of a schema that is older than this program, of which Sizes and Newest are not known and
 	// only pages, indexes and references were checked; otherwise 0.
 	Older int64
+	// Changed are the events at which the audit log is not as it was recorded. It is no reason to lose the rest.
+	Changed []Fault
 	// Aside is where a file is kept that was replaced and is no backup, or "".
 	Aside string
 }
@@ -53,9 +55,9 @@ func (e *DamageError) Error() string {
 
 // Backup writes a copy of the database at dsn, `sqlite:PATH`, to a file at path: all that was committed when it
 // began, and nothing that is committed meanwhile. The copy is checked as Check does, and only then gets its name; one
-// that fails leaves nothing behind. It is one file that needs no log beside it. What it replaces is kept under another
-// name, unless that is such a file, too. The database itself stays as it is: one of an older version is not brought up
-// to date, but copied as it is.
+// that fails leaves nothing behind. An audit log that was changed does not make it fail. It is one file that needs no
+// log beside it. What it replaces is kept under another name, unless that is such a file, too. The database itself
+// stays as it is: one of an older version is not brought up to date, but copied as it is.
 func Backup(ctx context.Context, dsn, path string, replace bool, progress Progress) (n Snapshot, err error) {
 	database, err := fileOf(dsn)
 	if err != nil {
@@ -311,7 +313,7 @@ func inspect(ctx context.Context, path string) (n Snapshot, err error) {
 	if err != nil {
 		return n, errors.Join(ctx.Err(), err)
 	}
-	if len(faults) > 0 {
+	if n.Changed, faults = splitChain(faults); len(faults) > 0 {
 		return n, &DamageError{faults}
 	}
 	return n, tx.describe(ctx, path, &n)

@@ -70,6 +70,18 @@ var rules = []struct{ what, query string }{
 	},
 }
 
+// splitChain tells the faults of the audit log from the others.
+func splitChain(faults []Fault) (chain, others []Fault) {
+	for _, f := range faults {
+		if f.What == ChainRule {
+			chain = append(chain, f)
+		} else {
+			others = append(others, f)
+		}
+	}
+	return chain, others
+}
+
 // Check reads the whole database and returns what is damaged: pages and
 // indexes by SQLite's own check, references, and what is kept in two places.
 func (s *Store) Check(ctx context.Context) (faults []Fault, err error) {

@@ -36,7 +36,9 @@ func TestStopped(t *testing.T) {
 	case "copy":
 		_, err = store.Restore(t.Context(), saved, path, func(int64, int64) { stop() }, nothingMore)
 	case "finish":
-		_, err = store.Restore(t.Context(), saved, path, noProgress, func(context.Context, *store.Store) error {
+		_, err = store.Restore(t.Context(), saved, path, noProgress, func(
+			context.Context, *store.Store, []store.Fault,
+		) error {
 			stop()
 			return nil
 		})

@@ -32,7 +32,7 @@ func TestABackupOfAnOlderSchemaLeavesItAsItIs(t *testing.T) {
 		t.Errorf("its secrets are %+v, %v", there, err)
 	}
 	restored := filepath.Join(t.TempDir(), "account.db")
-	sizes := func(ctx context.Context, s *Store) error {
+	sizes := func(ctx context.Context, s *Store, _ []Fault) error {
 		n, err := s.Sizes(ctx)
 		if n.Members != 9 || n.People != 5 {
 			return fmt.Errorf("it has %+v", n)

@@ -33,10 +33,12 @@ var (
 )
 
 // Restore puts a copy of a backup in the place of the database at path. The copy is brought up to date and checked
-// before, and finish may change it. What was at path is kept under the names that are returned, the database first.
+// before, and finish may change it, or refuse it: changed are the events at which its audit log is not as it was
+// recorded. What was at path is kept under the names that are returned, the database first.
 // It refuses while any process has that database open.
 func Restore(
-	ctx context.Context, backup, path string, progress Progress, finish func(ctx context.Context, s *Store) error,
+	ctx context.Context, backup, path string, progress Progress,
+	finish func(ctx context.Context, s *Store, changed []Fault) error,
 ) (aside []string, err error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, err
@@ -122,7 +124,7 @@ func looksLikeBackup(backup, path string) (size int64, err error) {
 // prepare makes the copy that is to be the database.
 func prepare(
 	ctx context.Context, backup, copied, path string, progress Progress,
-	finish func(ctx context.Context, s *Store) error,
+	finish func(ctx context.Context, s *Store, changed []Fault) error,
 ) (err error) {
 	if err := copyFile(ctx, backup, copied, path, progress); err != nil {
 		return err
@@ -135,13 +137,14 @@ func prepare(
 		return damage(err)
 	}
 	faults, err := s.Check(ctx)
+	changed, faults := splitChain(faults)
 	switch {
 	case err != nil:
 		err = damage(err)
 	case len(faults) > 0:
 		err = &DamageError{faults}
 	default:
-		err = finish(ctx, s)
+		err = finish(ctx, s, changed)
 	}
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err

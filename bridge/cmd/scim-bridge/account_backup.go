@@ -23,9 +23,15 @@ import (
 
 type accountBackupCommand struct {
 	database
+	changedAuditLog
 	File  string `arg:"" help:"File to write, or a folder, in which the file is named by the time."`
 	Force bool   `help:"Replace a file that is there; one that is no backup is kept under another name."`
 	Keep  int    `placeholder:"N" help:"In a folder: keep the account's newest N, delete older ones; by default none."`
+}
+
+// changedAuditLog is the flag of commands that stop at an audit log that was changed.
+type changedAuditLog struct {
+	Allow bool `name:"allow-changed-audit-log" help:"Go on although the audit log was changed, which then is known."`
 }
 
 // Help implements kong.HelpProvider.
@@ -33,6 +39,10 @@ func (accountBackupCommand) Help() string {
 	return `Copies the database while the account serves: what was acknowledged before the command began is in
 the copy. The copy is checked (pages, indexes, references, counts, the audit log's chain) before it gets its name; a
 backup that fails leaves nothing behind, and deletes no older one. It is one file, readable by its owner only.
+
+If the audit log was changed, the backup is written, and the command ends with exit code 4, says so on standard error
+and deletes no older backup: one of them may have the log unchanged. scim-bridge account audit --verify says what was
+changed. It cannot be undone: once you know who did it, add --allow-changed-audit-log.
 
 All that the account has is in it: people, groups, rules, admin tokens (as digests), the sealed session, the audit log.
 Keep beside it what it does not have: the flags or environment file of account serve, certificates, IP databases, and
@@ -61,10 +71,25 @@ func (c *accountBackupCommand) Run(ctx context.Context, console *console) error 
 	if _, err := fmt.Fprint(console.Out, describeBackup(path, n)); err != nil {
 		return err
 	}
+	if len(n.Changed) > 0 && !c.Allow {
+		return &exit{exitChanged, c.describeChanged(n.Changed)}
+	}
 	if folder == "" {
 		return nil
 	}
 	return removeOldBackups(ctx, folder, path, n.Account.ID, strings.TrimPrefix(c.Database, "sqlite:"), c.Keep)
+}
+
+// exitChanged is the exit code of a backup that is complete, but for an audit log that was changed.
+const exitChanged = 4
+
+func (c *accountBackupCommand) describeChanged(events []store.Fault) error {
+	text := "the backup is complete, but the audit log in it was changed: " + account.DescribeChanged(events)
+	if c.Keep > 0 {
+		text += "; no older backup was deleted, as one may have the log unchanged"
+	}
+	return fmt.Errorf("%s; what was changed: scim-bridge account audit --verify --database %s; once that is known: "+
+		"--allow-changed-audit-log", text, c.Database)
 }
 
 func describeBackup(path string, n store.Snapshot) string {
@@ -76,11 +101,18 @@ func describeBackup(path string, n store.Snapshot) string {
 		text += fmt.Sprintf(".\nIts schema, version %d, is that of an older scim-bridge: only pages, indexes and "+
 			"references were checked. To check the rest, use the scim-bridge that serves.\n", n.Older)
 	}
+	if len(n.Changed) > 0 {
+		text += describeAllowed(n.Changed)
+	}
 	if n.Aside != "" {
 		text += fmt.Sprintf("What was there is no file that account backup wrote, such as a database that was served, "+
 			"and is kept as %s\n", n.Aside)
 	}
 	return text
+}
+
+func describeAllowed(events []store.Fault) string {
+	return "The audit log in it was changed: " + account.DescribeChanged(events) + ".\n"
 }
 
 // target returns the file to write, and its folder if only that was given.
@@ -213,6 +245,7 @@ func isFile(a, b string) bool {
 
 type accountRestoreCommand struct {
 	database
+	changedAuditLog
 	File string `arg:"" help:"Backup, as written by account backup."`
 }
 
@@ -229,6 +262,9 @@ themselves; but if the credentials were rotated after the backup, rotate them on
 Admin tokens and credentials that were revoked or rotated out after the backup stay useless; to have them as in the
 backup, move the database that is there away first, with its -wal. If it is damaged, so that what was revoked cannot
 be read, the command says so. It lists the admin tokens that work: revoke those that should not.
+
+A backup whose audit log was changed is refused. Choose one from before, or restore it with --allow-changed-audit-log:
+the log stays as it is, and the event of the restore says where it was changed.
 
   scim-bridge account restore --database sqlite:account.db account-backup.db`
 }
@@ -249,7 +285,7 @@ func (c *accountRestoreCommand) Run(ctx context.Context, console *console) error
 		return session.FileError("FILE", c.File, err)
 	}
 	setTempFolder(path)
-	r, err := account.Restore(ctx, c.File, path, console.progress(progressInterval))
+	r, err := account.Restore(ctx, c.File, path, c.Allow, console.progress(progressInterval))
 	if err != nil {
 		return c.explain(path, err)
 	}
@@ -259,6 +295,7 @@ func (c *accountRestoreCommand) Run(ctx context.Context, console *console) error
 // explain says what to do about a backup that was not restored.
 func (c *accountRestoreCommand) explain(path string, err error) error {
 	var damaged *store.DamageError
+	var changed *account.ChangedAuditLogError
 	var other *account.OtherAccountError
 	var unread *account.UnreadError
 	const untouched = "; nothing was changed"
@@ -273,6 +310,9 @@ func (c *accountRestoreCommand) explain(path string, err error) error {
 		return fmt.Errorf("%w: there is no %s, and a process may have that open still. Stop the account service, "+
 			"and move the -wal, -shm and -journal to where you moved the database, whose newest changes they have"+
 			untouched, err, path)
+	case errors.As(err, &changed):
+		return fmt.Errorf("%s: %w: choose a backup from before, or restore this one with --allow-changed-audit-log: "+
+			"the log stays as it is, and the event of the restore says where it was changed"+untouched, c.File, changed)
 	case errors.As(err, &other):
 		return fmt.Errorf("%w: choose another --database, or move that one away"+untouched, other)
 	case errors.Is(err, store.ErrLogBeside):
@@ -303,6 +343,9 @@ func (c *accountRestoreCommand) report(console *console, r account.Restored) err
 		c.Database, describeSizes(r.Sizes))
 	fmt.Fprintf(&b, "The backup's newest audit event: %s. What happened after it is lost in the account.\n",
 		cmp.Or(stamp(r.Newest), "none"))
+	if len(r.Changed) > 0 {
+		b.WriteString(describeAllowed(r.Changed))
+	}
 	for _, name := range r.Aside {
 		fmt.Fprintf(&b, "What was there is kept as %s\n", name)
 	}

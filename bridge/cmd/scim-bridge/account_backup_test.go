@@ -214,7 +214,7 @@ func TestARestoreOverALiveAccountIsRefused(t *testing.T) {
 	}
 }
 
-// Somebody who writes the database by other means cannot hide it.
+// Somebody who writes the database by other means cannot hide it, and an operator can save the database nevertheless.
 func TestAChangedLineOfTheAuditLogIsFoundInTheDatabase(t *testing.T) {
 	t.Parallel()
 	account := newAccountProcess(t)
@@ -223,20 +223,8 @@ func TestAChangedLineOfTheAuditLogIsFoundInTheDatabase(t *testing.T) {
 	if code, out, errs := command(t, verify...); code != 0 || !strings.Contains(out, "as it was recorded") {
 		t.Fatalf("before: exit %d: %s%s", code, out, errs)
 	}
-	s, err := store.Open(t.Context(), "sqlite:"+account.database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = s.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE audit SET address = '198.51.100.7' WHERE action = 'provisioning.activate'`)
-		return err
-	})
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	changeDatabase(t, "sqlite:"+account.database,
+		`UPDATE audit SET address = '198.51.100.7' WHERE action = 'provisioning.activate'`)
 	if code, out, _ := command(t, verify...); code != 1 || !strings.Contains(out, "does not have its hash") {
 		t.Errorf("after: exit %d: %s", code, out)
 	}
@@ -245,11 +233,75 @@ func TestAChangedLineOfTheAuditLogIsFoundInTheDatabase(t *testing.T) {
 		!strings.Contains(out, "scim-bridge account audit --verify --database sqlite:"+account.database) {
 		t.Errorf("the check: exit %d: %s", code, out)
 	}
-	code, _, errs := command(t, "account", "backup", "--database", "sqlite:"+account.database,
-		filepath.Join(t.TempDir(), "backup.db"))
-	if code != 1 || !strings.Contains(errs, "account check --database") ||
-		!strings.Contains(errs, "stop the account service and copy its file") {
-		t.Errorf("a backup: exit %d: %s", code, errs)
+}
+
+// changeDatabase executes a statement as somebody does who can write the file.
+func changeDatabase(t *testing.T, database, statement string) {
+	t.Helper()
+	s, err := store.Open(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Exec(ctx, statement)
+		return err
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A changed audit log cannot be made whole again. So what the account has can be saved and restored nevertheless, which
+// is said each time until somebody allows it, and older backups, which may have the log unchanged, are not deleted.
+func TestADatabaseWithAChangedAuditLogIsBackedUpAndRestored(t *testing.T) {
+	t.Parallel()
+	database, backups := "sqlite:"+filepath.Join(t.TempDir(), "account.db"), t.TempDir()
+	output(t, "account", "init", "--database", database, "--name", "Acme")
+	backup := []string{"account", "backup", "--database", database, "--keep", "1", backups}
+	list := func() []string {
+		t.Helper()
+		names, err := filepath.Glob(filepath.Join(backups, "account-*.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	output(t, backup...)
+	changeDatabase(t, database, `UPDATE audit SET address = '198.51.100.7' WHERE sequence = 1`)
+
+	code, out, errs := command(t, backup...)
+	if code != 4 || !strings.HasPrefix(out, "Wrote ") ||
+		!strings.Contains(errs, "the backup is complete, but the audit log in it was changed: event 1;") ||
+		!strings.Contains(errs, "no older backup was deleted") ||
+		!strings.Contains(errs, "scim-bridge account audit --verify --database "+database) {
+		t.Errorf("a backup: exit %d: %s%s", code, out, errs)
+	}
+	if len(list()) != 2 {
+		t.Errorf("in the folder are %q, want the older one, too", list())
+	}
+	code, out, errs = command(t, append(slices.Clone(backup), "--allow-changed-audit-log")...)
+	if code != 0 || errs != "" || !strings.Contains(out, "The audit log in it was changed: event 1.") ||
+		len(list()) != 1 {
+		t.Errorf("a backup that allows it: exit %d: %s%s; in the folder are %q", code, out, errs, list())
+	}
+
+	restore := []string{"account", "restore", "--database", database, list()[0]}
+	code, out, errs = command(t, restore...)
+	if code != 1 || out != "" || !strings.Contains(errs, "the audit log in it was changed: event 1:") ||
+		!strings.Contains(errs, "--allow-changed-audit-log") || !strings.Contains(errs, "nothing was changed") {
+		t.Errorf("a restore: exit %d: %s%s", code, out, errs)
+	}
+	code, out, errs = command(t, append(slices.Clone(restore), "--allow-changed-audit-log")...)
+	if code != 0 || !strings.Contains(out, "The audit log in it was changed: event 1.") {
+		t.Errorf("a restore that allows it: exit %d: %s%s", code, out, errs)
+	}
+	if log := output(t, "account", "audit", "--database", database, "--action", "account.restore"); !strings.Contains(
+		log, "its audit log was changed: event 1") {
+		t.Errorf("the event of the restore: %s", log)
+	}
+	if code, out, _ := command(t, "account", "audit", "--verify", "--database", database); code != 1 ||
+		!strings.Contains(out, "event 1 does not have its hash") {
+		t.Errorf("after the restore: exit %d: %s", code, out)
 	}
 }
 
