@@ -14,7 +14,8 @@ const (
 	auditRemoval = 24 * time.Hour
 	// mostRemoved bounds how many are removed in one transaction.
 	mostRemoved = 10_000
-	// judgedInterval is how often the time by which ages are judged is stored.
+	// judgedInterval is how often the time by which ages are judged is stored. In a process's first hour it is stored
+	// at each look, or a server that is restarted more often would keep its events for ever.
 	judgedInterval = time.Hour
 )
 
@@ -59,7 +60,11 @@ func (a *Account) judge(ctx context.Context, newest time.Time) (judged time.Time
 	}
 	judged = judgedTime(before, a.Time(), newest, up-c.stored)
 	// A clock that is far behind is not followed: after it is right again, it would take as long to catch up.
-	if judged.Sub(before) < judgedInterval {
+	interval := judgedInterval
+	if up < judgedInterval {
+		interval = time.Second
+	}
+	if judged.Sub(before) < interval {
 		return judged, nil
 	}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.SetAuditJudged(ctx, judged) })
@@ -67,6 +72,24 @@ func (a *Account) judge(ctx context.Context, newest time.Time) (judged time.Time
 		c.stored = up
 	}
 	return judged, err
+}
+
+// KeepAuditTime stores how far this process has moved the time by which the age of audit events is judged. A server
+// calls it when it ends.
+func (a *Account) KeepAuditTime(ctx context.Context) error {
+	if a.AuditKept == 0 {
+		return nil
+	}
+	var newest time.Time
+	err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		newest, err = tx.NewestAuditEvent(ctx)
+		return err
+	})
+	if err != nil || newest.IsZero() {
+		return err
+	}
+	_, err = a.judge(ctx, newest)
+	return err
 }
 
 // removeOldAuditEvents removes the events that are older than AuditKept.

@@ -91,6 +91,54 @@ func TestAWrongClockDeletesNoAuditEvents(t *testing.T) {
 	}
 }
 
+// A server that is started again every 20 minutes, by a signal or by a crash, gets on as the clock does.
+func TestTheAgeOfAuditEventsIsJudgedOverRestarts(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, row := range []struct {
+		name string
+		ends func(*account.Account) error
+		want time.Duration // by how much the time has moved after three runs
+	}{
+		{"by a signal", func(a *account.Account) error { return a.KeepAuditTime(t.Context()) }, time.Hour},
+		{"by a crash", func(*account.Account) error { return nil }, 59 * time.Minute},
+	} {
+		now := start
+		a := newAccount(t)
+		a.Now = func() time.Time { return now }
+		addEvents(t, a, 1)
+		for range 3 {
+			again, err := account.Load(t.Context(), a.Store)
+			if err != nil {
+				t.Fatal(err)
+			}
+			up := time.Duration(0)
+			again.Now, again.Uptime = a.Now, func() time.Duration { return up }
+			again.AuditKept = 30 * day
+			for _, ran := range []time.Duration{0, 9 * time.Minute, 10 * time.Minute, time.Minute} {
+				up, now = up+ran, now.Add(ran)
+				if ran == time.Minute {
+					continue
+				}
+				if err := again.Sweep(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := row.ends(again); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var judged time.Time
+		err := a.Store.Read(t.Context(), func(ctx context.Context, tx *store.Tx) (err error) {
+			judged, err = tx.AuditJudged(ctx)
+			return err
+		})
+		if got := judged.Sub(start); err != nil || got != row.want {
+			t.Errorf("%s: the time has moved by %s, want %s (%v)", row.name, got, row.want, err)
+		}
+	}
+}
+
 const day = 24 * time.Hour
 
 // Under a clock that is wrong events are written, too; and the server may be started again under it.

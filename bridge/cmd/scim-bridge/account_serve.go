@@ -261,6 +261,9 @@ func serveAccount(ctx context.Context, a *account.Account, listener accountListe
 			case err != nil:
 				return fmt.Errorf("stopping the account service: %w", errors.Join(err, srv.Close()))
 			}
+			if err := a.KeepAuditTime(drain); err != nil {
+				logger.Warn("could not store the time by which the age of audit events is judged", "error", err)
+			}
 			// Many writes in one commit show that the disk was the bottleneck.
 			stats := a.Store.Stats()
 			logger.Info("stopped", "commits", stats.Commits, "writes", stats.Writes)
