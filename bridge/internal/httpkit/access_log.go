@@ -70,7 +70,7 @@ func (a *AccessLog) log(r *http.Request, x *Request, answer Answer) {
 		a.count(x, answer.Status)
 	case x.Cause != nil:
 		a.Logger.Error(requestFailed, append(a.Line(r, x, answer), "error", x.Cause)...)
-	case x.Polled:
+	case x.Polled && answer.Status < http.StatusBadRequest:
 		a.Logger.Debug("request", a.Line(r, x, answer)...)
 	default:
 		a.Logger.Info("request", a.Line(r, x, answer)...)

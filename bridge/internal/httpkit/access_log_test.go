@@ -40,6 +40,11 @@ func TestWhatTheAccessLogTells(t *testing.T) {
 			x.Polled = true
 		}),
 			1, 1, "[DEBUG] request: status=200"},
+		{"a polled route that is refused is not", admitted(func(w http.ResponseWriter, x *httpkit.Request) {
+			x.Polled = true
+			w.WriteHeader(http.StatusForbidden)
+		}),
+			1, 1, "[INFO]  request: status=403"},
 		{"an internal error is told with its cause", admitted(func(w http.ResponseWriter, x *httpkit.Request) {
 			x.Cause = errors.New("disk full")
 			w.WriteHeader(http.StatusServiceUnavailable)

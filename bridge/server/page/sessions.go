@@ -18,8 +18,6 @@ const (
 	longestLife = 12 * time.Hour
 	// maxSessions bounds the memory; beyond it, the sign-in that was used least recently ends.
 	maxSessions = 256
-	// liveHeader marks the requests that the page's script makes by itself, which do not keep a sign-in alive.
-	liveHeader = "X-Live-Refresh"
 )
 
 // sessions are the sign-ins. They end with the process.
@@ -110,8 +108,9 @@ func (p *Page) signedIn(r *http.Request) bool {
 		return false
 	}
 	httpkit.Admit(r.Context())
+	httpkit.RequestFrom(r.Context()).Live = isLive(r)
 	return true
 }
 
-// isLive reports whether the page's script made a request by itself.
-func isLive(r *http.Request) bool { return r.Header.Get(liveHeader) != "" }
+// isLive reports whether the page's script made a request by itself, which does not keep a sign-in alive.
+func isLive(r *http.Request) bool { return r.Header.Get(httpkit.LiveHeader) != "" }
