@@ -88,6 +88,9 @@ func (s *Sender) run(ctx context.Context) {
 
 // sendDue sends what is due, and returns when to look again.
 func (s *Sender) sendDue(ctx context.Context) (time.Duration, error) {
+	if err := s.noteServer(ctx); err != nil {
+		return poll, err
+	}
 	for ctx.Err() == nil {
 		if err := s.note(ctx); err != nil {
 			return poll, err
@@ -108,6 +111,17 @@ func (s *Sender) sendDue(ctx context.Context) (time.Duration, error) {
 		}
 	}
 	return poll, nil
+}
+
+// noteServer notes the mail server once more if another service of the account, which sends no mail, was started since.
+func (s *Sender) noteServer(ctx context.Context) error {
+	noted, err := s.account.MailServer(ctx)
+	if err != nil || noted.Name != "" {
+		return err
+	}
+	return s.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		return tx.SetMailServer(ctx, s.server.Address(), noted.PublicURL)
+	})
 }
 
 // pause returns how long no mail is due. It is not sure to be due then: another process may have it.

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -76,6 +77,24 @@ func (f *fixture) newSender() *Sender {
 }
 
 func (f *fixture) later(d time.Duration) { f.ahead.Add(int64(d)) }
+
+// A bridge with --database, or a second account service, may be started without a mail server. The commands beside the
+// services must go on to say that mails are sent.
+func TestAServiceThatSendsNoMailHidesNoneThatDoes(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	want := f.sender.server.Address()
+	for _, other := range []string{"", "other.example.com:25"} {
+		if err := f.SetMailServer(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+		f.sendDue()
+		noted, err := f.Account.MailServer(t.Context())
+		if err != nil || noted.Name != cmp.Or(other, want) || noted.PublicURL != f.PublicURL {
+			t.Errorf("after %q was noted, it is %+v (%v)", other, noted, err)
+		}
+	}
+}
 
 // input is a person whose userName is the address.
 func input(address string, active bool) directory.PersonInput {
