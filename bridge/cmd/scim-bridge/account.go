@@ -18,6 +18,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	connector "github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -117,6 +118,20 @@ func (d database) with(ctx context.Context, fn func(*account.Account) error) err
 	return errors.Join(err, s.Close())
 }
 
+// audited audits a change that the account refused, as it does for administrators' requests, and returns the error.
+func audited(ctx context.Context, a *account.Account, command, object string, err error) error {
+	refused, ok := errors.AsType[*account.Error](err)
+	if !ok {
+		return err
+	}
+	if !inputtext.IsOpaqueID(object) { // such as an e-mail address
+		object = ""
+	}
+	return errors.Join(err, a.AuditRefusal(ctx, account.RefusedChange{
+		Operation: "scim-bridge " + command, Object: object, Status: refused.Status, Code: refused.Code,
+	}))
+}
+
 type accountInitCommand struct {
 	database
 	Name string `required:"" help:"The account's name, shown in mails."`
@@ -199,7 +214,7 @@ func (c *tokenCreateCommand) Run(ctx context.Context, console *console) error {
 		}
 		t, secret, err := a.IssueToken(ctx, in)
 		if err != nil {
-			return err
+			return audited(ctx, a, "account token create", "", err)
 		}
 		return console.secret(secret, "The admin token %q (%s, scope %s, expires: %s), shown only once:",
 			t.Name, t.ID, t.Scope, cmp.Or(stamp(t.ExpiresAt), "never"))
@@ -255,7 +270,7 @@ func (tokenRevokeCommand) Help() string {
 func (c *tokenRevokeCommand) Run(ctx context.Context, console *console) error {
 	return c.with(ctx, func(a *account.Account) error {
 		if err := a.RevokeToken(ctx, c.ID); err != nil {
-			return err
+			return audited(ctx, a, "account token revoke", c.ID, err)
 		}
 		_, err := fmt.Fprintf(console.Out, "Revoked the admin token %s.\n", c.ID)
 		return err
@@ -289,7 +304,7 @@ func (c *firewallDisableCommand) Run(ctx context.Context, console *console) erro
 		a.IPData = databases
 		disabled, err := a.DisableFirewall(ctx, c.For)
 		if err != nil {
-			return err
+			return audited(ctx, a, "account firewall disable", "", err)
 		}
 		if disabled == nil {
 			_, err = fmt.Fprintln(console.Out, "The firewall is enforced again.")

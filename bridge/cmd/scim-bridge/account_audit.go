@@ -30,9 +30,10 @@ type accountAuditCommand struct {
 
 // Help implements kong.HelpProvider.
 func (accountAuditCommand) Help() string {
-	return `Prints the audit log as JSON lines, oldest first: changes, and administrators' changes that were refused
-(change.refuse). Each line has the hash of the event before it and its own hash, which covers that. The last line
-describes the export, so that a cut is found. Standard error has the number and the hash of the newest event.
+	return `Prints the audit log as JSON lines, oldest first: changes, and changes of administrators and of commands on
+this machine that were refused (change.refuse). Each line has the hash of the event before it and its own hash, which
+covers that. The last line describes the export, so that a cut is found. Standard error has the number and the hash of
+the newest event.
 
 --verify finds events that were changed, removed, inserted or moved. Somebody who can write the database can compute
 all hashes anew: note the newest number and hash elsewhere from time to time, as an export kept elsewhere does, and

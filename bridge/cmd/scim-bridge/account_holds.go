@@ -125,6 +125,7 @@ func (c *chosenHolds) decide(ctx context.Context, console *console, decision dir
 		} else {
 			n, gone, err = directory.New(a).DecideHolds(ctx, decision, c.IDs)
 		}
+		err = audited(ctx, a, "account holds", "", err)
 		if n > 0 || err == nil {
 			_, printed := fmt.Fprintf(console.Out, "%s %s.\n", done, countHolds(n))
 			err = errors.Join(err, printed)

@@ -243,7 +243,7 @@ func (c *mailResendCommand) Run(ctx context.Context, console *console) error {
 				queued++
 				_, err = fmt.Fprintf(console.Out, "%s  %s  to %s\n", m.ID, m.Kind, inputtext.Line(m.Recipient))
 			}
-			faults = append(faults, err)
+			faults = append(faults, audited(ctx, a, "account mail resend", name, err))
 		}
 		if queued > 0 && server.Name == "" {
 			toStandardError(describeMailServer(server) + "; the link is in the output of account mail")
