@@ -45,6 +45,10 @@ const (
 // PathPreview is a path of the bridge itself: POST an explain.Preview: an explain.PreviewAnswer.
 const PathPreview = "/preview"
 
+// HeaderLook marks the reads of a tool in an operator's hands, such as a dry run, which has the bearer token but is no
+// sign that the identity provider comes.
+const HeaderLook = "X-Scimbridge-Look"
+
 // The states of a bridge's connection. They are finer than those of Health, since a
 // deployment must know what it waits for.
 const (

@@ -78,9 +78,9 @@ func (x *exchange) kind(refused bool) journal.Kind {
 	}
 }
 
-// countRequest counts the request among those of its minute.
+// countRequest counts the request among those of its minute, unless it is an operator's.
 func (x *exchange) countRequest(failed *refusal) {
-	if x.journal == nil {
+	if x.journal == nil || httpkit.RequestFrom(x.r.Context()).Look {
 		return
 	}
 	status := http.StatusOK

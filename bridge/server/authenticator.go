@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
@@ -142,9 +144,19 @@ func (a *Authenticator) RequireBearer(next http.Handler) http.Handler {
 			writeSCIMError(w, err)
 			return
 		}
-		a.noteAccepted(r)
+		if isLook(r) {
+			httpkit.RequestFrom(r.Context()).Look = true
+		} else {
+			a.noteAccepted(r)
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// isLook reports whether a tool of an operator reads. What writes is the identity provider's, whatever it says.
+func isLook(r *http.Request) bool {
+	reads := r.Method == http.MethodGet || r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/.search")
+	return reads && r.Header.Get(control.HeaderLook) != ""
 }
 
 // RequireOperator is RequireBearer for requests of people and their tools: they are no sign that the identity provider

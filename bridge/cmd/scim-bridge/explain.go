@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
@@ -163,7 +165,7 @@ func (e *explainCommand) remotely(ctx context.Context, q explain.Question) (answ
 const maxDetail = 500
 
 // askBridge sends a question to one of a bridge's own paths, and reads the answer.
-func askBridge(ctx context.Context, client *http.Client, base, path, token string, question, answer any) error {
+func askBridge(ctx context.Context, httpClient *http.Client, base, path, token string, question, answer any) error {
 	address, err := url.JoinPath(base, path)
 	if err != nil || !strings.HasPrefix(address, "http") {
 		return &exit{exitUsage, errors.New("--url is not an address; it must look like https://scim.example.com")}
@@ -178,7 +180,7 @@ func askBridge(ctx context.Context, client *http.Client, base, path, token strin
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := client.Do(req)
+	resp, err := httpClient.Do(req)
 	if err != nil {
 		return fmt.Errorf("asking the bridge: %w", err)
 	}
@@ -194,10 +196,20 @@ func askBridge(ctx context.Context, client *http.Client, base, path, token strin
 	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed:
 		return &noSuchPathError{base}
 	case json.Unmarshal(text, &refusal) == nil && refusal.Detail != "":
-		return fmt.Errorf("the bridge answered %d: %s", resp.StatusCode, inputtext.ShortLine(refusal.Detail, maxDetail))
+		err = fmt.Errorf("the bridge answered %d: %s", resp.StatusCode, inputtext.ShortLine(refusal.Detail, maxDetail))
 	default:
-		return fmt.Errorf("what answers at %s is not a bridge: it answered %d", base, resp.StatusCode)
+		err = fmt.Errorf("what answers at %s is not a bridge: it answered %d", base, resp.StatusCode)
 	}
+	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
+		return &busyError{err, cmp.Or(client.RetryAfter(resp), time.Second)}
+	}
+	return err
+}
+
+// A busyError is the error of a question that may be answered later.
+type busyError struct {
+	error
+	after time.Duration
 }
 
 // A noSuchPathError is the error if a server does not have one of the bridge's own paths.

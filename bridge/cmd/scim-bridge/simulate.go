@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/simulate"
@@ -142,8 +143,13 @@ func (s *simulateCommand) client() (*http.Client, error) {
 func (s *simulateCommand) player(c *console, base string, client *http.Client, token secret.String) *simulate.Player {
 	bearer := "Bearer " + token.Reveal()
 	return &simulate.Player{
-		URL:         base,
-		Authorize:   func(r *http.Request) { r.Header.Set("Authorization", bearer) },
+		URL: base,
+		Authorize: func(r *http.Request) {
+			r.Header.Set("Authorization", bearer)
+			if s.DryRun {
+				r.Header.Set(control.HeaderLook, "1")
+			}
+		},
 		Client:      client,
 		Run:         simulate.RunName(),
 		RetryWindow: s.MaxWait,

@@ -92,7 +92,20 @@ func (s *simulateCommand) preview(ctx context.Context, client *http.Client, toke
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var answer struct{ People []simulate.Foreseen }
-	err = askBridge(ctx, client, base.String(), control.PathPreview, token, explain.Preview{People: resources}, &answer)
+	question := explain.Preview{People: resources}
+	giveUp := time.Now().Add(s.MaxWait)
+	for {
+		err = askBridge(ctx, client, base.String(), control.PathPreview, token, question, &answer)
+		busy, isBusy := errors.AsType[*busyError](err)
+		if !isBusy || time.Now().Add(busy.after).After(giveUp) {
+			break
+		}
+		select {
+		case <-time.After(busy.after):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	if _, missing := errors.AsType[*noSuchPathError](err); missing {
 		return nil, fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -211,6 +212,66 @@ func TestADryRunForeseesAFirstSynchronisation(t *testing.T) {
 		if status == http.StatusCreated && isMember != invited {
 			t.Errorf("%s would %s, and is a member: %v", name, action, isMember)
 		}
+	}
+}
+
+// A bridge on which an operator has looked has not seen the identity provider, or nobody would notice that it does not
+// come. And like the identity provider, a dry run waits for a bridge that has no time.
+func TestADryRunIsNotTheIdentityProvider(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	dir := folder(t, pair.sealed)
+	b := serve(t, dir)
+	to, err := url.Parse(b.url(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
+	var asked atomic.Int32
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/preview" {
+			switch asked.Add(1) {
+			case 1:
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			case 2:
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(busy.Close)
+	for _, idp := range simulate.IdPs() {
+		p := dryRun(t, busy.URL, tokenFile(t, pair), "--idp", idp, "--people", "2", "--domain", idp+".example.com")
+		if p.Count(simulate.Invite) != 2 || asked.Load() < 3 {
+			t.Errorf("%s: the plan is %s, after %d questions", idp, p.Summary(), asked.Load())
+		}
+	}
+	token := pair.token.Reveal()
+	lastRequest := func() string {
+		t.Helper()
+		text := ask(t, http.MethodGet, b.url("/metrics"), token, "").body
+		_, after, found := strings.Cut(text, "\nscimbridge_last_request_timestamp_seconds{token=\"current\"} ")
+		if !found {
+			t.Fatal(text)
+		}
+		value, _, _ := strings.Cut(after, "\n")
+		return value
+	}
+	if value := lastRequest(); value != "0" {
+		t.Errorf("the identity provider came last at %s", value)
+	}
+	cookie, _ := b.signIn(token)
+	if page := ask(t, http.MethodGet, b.url("/app"), "", "", "Cookie", cookie).body; !strings.Contains(page,
+		"It has not come yet.") {
+		t.Errorf("the page shows the identity provider:\n%s", page)
+	}
+	// Whatever it says of itself, what writes is the identity provider's.
+	ask(t, http.MethodPost, b.url("/Users"), token, person("ann@example.com"), "X-Scimbridge-Look", "1")
+	if lastRequest() == "0" {
+		t.Error("a write is no sign of the identity provider")
 	}
 }
 

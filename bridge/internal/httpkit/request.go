@@ -30,6 +30,8 @@ type Request struct {
 	Route string
 	// Polled routes are asked every few seconds by machines, and logged for debugging only, unless they are refused.
 	Polled bool
+	// Look is set if a tool of an operator reads in the identity provider's way.
+	Look bool
 	// Live is set if the status page's script asks by itself, to show what is new.
 	Live bool
 	// Caller is what its secret says of the caller: the kind of token, or the
