@@ -19,8 +19,10 @@ func TestTABInBash(t *testing.T) {
 	if err := os.WriteFile(script, []byte(output(t, "completion", "bash")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "a certificate.pem"), nil, 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"a certificate.pem", "ann's.pem", `"b".pem`} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	keyboard, terminal := openTerminal(t)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), timeout)
@@ -70,8 +72,19 @@ func TestTABInBash(t *testing.T) {
 		{"scim-bridge acc\tho\tappr\t--all", "scim-bridge account holds approve --all"},
 		{"scim-bridge stat\t--js\t--here", "scim-bridge status --json --here"},
 		{"scim-bridge serve --log-format=j\t--there", "scim-bridge serve --log-format=json --there"},
-		{"scim-bridge serve --tls-cert-file a\t--done", `scim-bridge serve --tls-cert-file a\ certificate.pem --done`},
-		{"scim-bridge serve --tls-cert-file=a\t--end", `scim-bridge serve --tls-cert-file=a\ certificate.pem --end`},
+		{"scim-bridge serve --tls-cert-file a\\ \t--done",
+			`scim-bridge serve --tls-cert-file a\ certificate.pem --done`},
+		{"scim-bridge serve --tls-cert-file=a\\ \t--end", `scim-bridge serve --tls-cert-file=a\ certificate.pem --end`},
+		{"scim-bridge serve --tls-cert-file \"a \t--two",
+			`scim-bridge serve --tls-cert-file "a certificate.pem" --two`},
+		{"scim-bridge serve --tls-cert-file='a \t--three",
+			`scim-bridge serve --tls-cert-file='a certificate.pem' --three`},
+		{"scim-bridge serve --tls-key-file ann\t--four", `scim-bridge serve --tls-key-file ann\'s.pem --four`},
+		{"scim-bridge serve --tls-key-file \"ann'\t--five", `scim-bridge serve --tls-key-file "ann's.pem" --five`},
+		{"scim-bridge serve --tls-key-file '\"\t--six", `scim-bridge serve --tls-key-file '"b".pem' --six`},
+		{"scim-bridge serve \"--log-format=j\t--seven", `scim-bridge serve "--log-format=json" --seven`},
+		{"scim-bridge status --token-file \"a certificate.pem\" --js\t--eight",
+			`scim-bridge status --token-file "a certificate.pem" --json --eight`},
 	} {
 		press(row.typed)
 		await(t, row.typed+" to become "+row.want, func() bool { return strings.Contains(shown(), row.want) })
