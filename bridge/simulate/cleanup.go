@@ -16,15 +16,22 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// mostReason is how many characters of an answer to a deletion are shown.
+const mostReason = 100
+
 // The kinds of resources that are made.
 const (
 	usersKind  = "Users"
 	groupsKind = "Groups"
 )
 
-// A resource is one that was made. path is empty if the answer did not tell its id, or never came: then it may be
-// there, under its name.
-type resource struct{ kind, name, path string }
+// A resource is one that was made. path is empty if the answer did not tell it, or never came: then it may be there,
+// under its name.
+type resource struct {
+	kind, name, path string
+	located          bool // path is that of the Location alone, which some servers get wrong
+	confirmed        bool // the server said that it was made
+}
 
 // A Left is a resource that a run made, or may have made, and that could not be removed.
 type Left struct {
@@ -46,12 +53,12 @@ func (p *Player) register(s Step, r reply, answer any, err error) (made string) 
 	case s.Method != http.MethodPost || kind != usersKind && kind != groupsKind:
 		return ""
 	}
-	one := resource{kind: kind, name: nameIn(s.Body)}
+	one := resource{kind: kind, name: nameIn(s.Body), confirmed: done}
 	switch id, told := (Path{"id"}).in(answer); {
 	case done && told && id != nil:
 		one.path = at(kind, fmt.Sprint(id))
 	case done && isBelow(kind, r.header.Get("Location")):
-		one.path = "/" + kind + "/" + path.Base(r.header.Get("Location"))
+		one.path, one.located = "/"+kind+"/"+path.Base(r.header.Get("Location")), true
 	case done, err != nil, r.status >= http.StatusInternalServerError && r.status != http.StatusNotImplemented,
 		r.retried && r.status == http.StatusConflict: // a server may have written before it said that it is busy
 	default:
@@ -137,8 +144,12 @@ func (p *Player) CleanUp(ctx context.Context, concurrency int, progress func(don
 // remove deletes a resource, and returns why it may still be there.
 func (p *Player) remove(ctx context.Context, one resource) (reason string) {
 	paths := []string{one.path}
-	if one.path == "" {
-		if paths, reason = p.lookUp(ctx, one); reason != "" {
+	if one.path == "" || one.located {
+		found, reason := p.lookUp(ctx, one)
+		switch {
+		case len(found) > 0, one.path == "" && reason == "":
+			paths = found
+		case one.path == "":
 			return reason
 		}
 	}
@@ -153,23 +164,59 @@ func (p *Player) remove(ctx context.Context, one resource) (reason string) {
 // lookUpAfter is how long a creation without an answer may go on.
 const lookUpAfter = 200 * time.Millisecond
 
-// lookUp returns the paths of the resources of a name.
+// mostPages is how many pages of a kind are read to find a name.
+const mostPages = 100
+
+// lookUp returns the paths of the resources of a name: by a filter, and since not every server finds every name so,
+// page by page.
 func (p *Player) lookUp(ctx context.Context, one resource) (paths []string, reason string) {
+	if !one.confirmed && ctx.Err() == nil {
+		time.Sleep(lookUpAfter) // the server may still be at it
+	}
 	attribute := "userName"
 	if one.kind == groupsKind {
 		attribute = "displayName"
 	}
-	if ctx.Err() == nil {
-		time.Sleep(lookUpAfter) // the server may still be at it
+	filter := quoted(get("/"+one.kind+"?filter="+eq(attribute, one.name)), one.name)
+	if paths, _, _ = p.named(ctx, filter, one, attribute); len(paths) > 0 {
+		return paths, ""
 	}
-	const unknown = "its creation was not confirmed, and it cannot be looked up: "
-	r, err := p.persist(ctx, quoted(get("/"+one.kind+"?filter="+eq(attribute, one.name)), one.name))
-	var list struct{ Resources []map[string]any }
+	start := 1
+	for range mostPages {
+		page := get(fmt.Sprintf("/%s?startIndex=%d&count=100", one.kind, start))
+		paths, list, reason := p.named(ctx, page, one, attribute)
+		if reason != "" || len(paths) > 0 {
+			return paths, reason
+		}
+		start += len(list.Resources)
+		switch {
+		case len(list.Resources) > 0 && start <= list.TotalResults:
+		case one.confirmed:
+			return nil, "it was created without an id, and is not found by its name"
+		default:
+			return nil, ""
+		}
+	}
+	return nil, fmt.Sprintf("its creation told no id, and its name is not among the first %d", start-1)
+}
+
+// A page is an answer to a search.
+type page struct {
+	TotalResults int
+	Resources    []map[string]any
+}
+
+// named returns the paths of the resources of a name in an answer.
+func (p *Player) named(ctx context.Context, search Step, one resource, attribute string) (
+	paths []string, list page, reason string,
+) {
+	const unknown = "its creation told no id, and it cannot be looked up: "
+	r, err := p.persist(ctx, search)
 	switch {
 	case err != nil:
-		return nil, unknown + p.shown(err.Error(), mostShown)
+		return nil, page{}, unknown + p.shown(err.Error(), mostReason)
 	case r.status != http.StatusOK || json.Unmarshal(r.body, &list) != nil:
-		return nil, fmt.Sprintf("%sstatus %d", unknown, r.status)
+		return nil, page{}, fmt.Sprintf("%sstatus %d", unknown, r.status)
 	}
 	for _, found := range list.Resources {
 		name, _ := found[attribute].(string)
@@ -177,29 +224,32 @@ func (p *Player) lookUp(ctx context.Context, one resource) (paths []string, reas
 			paths = append(paths, at(one.kind, fmt.Sprint(id)))
 		}
 	}
-	if len(paths) == 0 && len(list.Resources) > 0 {
-		return nil, unknown + "the server does not filter"
-	}
-	return paths, ""
+	return paths, list, ""
 }
 
-// removePath deletes what is at a path, and looks whether it is gone: some servers only switch people off.
+// removePath deletes what is at a path, and looks whether it is gone: some servers only switch people off, and some
+// refuse to delete what is not there otherwise than with 404.
 func (p *Player) removePath(ctx context.Context, path string) (reason string) {
 	gone := func(status int) bool { return status == http.StatusNotFound || status == http.StatusGone }
-	r, err := p.persist(ctx, Step{Method: http.MethodDelete, Path: path})
+	deleted, err := p.persist(ctx, Step{Method: http.MethodDelete, Path: path})
 	switch {
 	case err != nil:
-		return p.shown(err.Error(), mostShown)
-	case gone(r.status):
+		return p.shown(err.Error(), mostReason)
+	case gone(deleted.status):
 		return ""
-	case r.status/100 != 2:
-		return p.shown(strings.TrimSpace(fmt.Sprintf("DELETE was answered %d %s", r.status, r.body)), mostShown)
 	}
-	deleted := r.status
-	if r, err = p.persist(ctx, Step{Method: http.MethodGet, Path: path}); err == nil && r.status == http.StatusOK {
-		return fmt.Sprintf("it is still there after DELETE was answered %d", deleted)
+	look, err := p.persist(ctx, Step{Method: http.MethodGet, Path: path})
+	switch {
+	case err == nil && gone(look.status):
+		return ""
+	case deleted.status/100 != 2:
+		said := fmt.Sprintf("DELETE was answered %d %s", deleted.status, deleted.body)
+		return p.shown(strings.TrimSpace(said), mostReason)
+	case err == nil && look.status == http.StatusOK:
+		return fmt.Sprintf("it is still there after DELETE was answered %d", deleted.status)
+	default:
+		return ""
 	}
-	return ""
 }
 
 // persist sends a step that does no harm if it is repeated, a few times.

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -44,7 +46,7 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprintf(w, `{"id":"a/%d"}`, s.next)
 	case r.URL.RawQuery != "":
-		s.list(w, path, r.URL.Query().Get("filter"))
+		s.list(w, path, r.URL.Query())
 	case !there:
 		w.WriteHeader(http.StatusNotFound)
 	case r.Method == http.MethodDelete:
@@ -55,15 +57,21 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *shelf) list(w http.ResponseWriter, kind, filter string) {
+func (s *shelf) list(w http.ResponseWriter, kind string, query url.Values) {
+	filter := query.Get("filter")
 	found := []object{}
-	for path, name := range s.names {
+	for _, path := range slices.Sorted(maps.Keys(s.names)) {
+		name := s.names[path]
 		if strings.HasPrefix(path, kind) && (filter == "" || strings.Contains(filter, `"`+name+`"`)) {
 			id, _ := url.PathUnescape(strings.TrimPrefix(path, kind+"/"))
 			found = append(found, object{"id": id, "userName": name, "displayName": name})
 		}
 	}
-	_ = json.NewEncoder(w).Encode(object{"totalResults": len(found), "Resources": found})
+	total := len(found)
+	if start, _ := strconv.Atoi(query.Get("startIndex")); start > 1 {
+		found = found[min(start-1, total):]
+	}
+	_ = json.NewEncoder(w).Encode(object{"totalResults": total, "Resources": found[:min(len(found), 100)]})
 }
 
 // makes is a scenario that makes two people and a group.
@@ -94,6 +102,34 @@ func TestWhatWasMadeIsRemovedGroupsFirst(t *testing.T) {
 	}
 }
 
+// A filter that misses a name is no reason to leave it.
+func TestWhatAFilterDoesNotFindIsRemoved(t *testing.T) {
+	t.Parallel()
+	s := &shelf{names: map[string]string{}}
+	for i := range 150 {
+		s.names[fmt.Sprintf("/Users/real%d", i)] = fmt.Sprintf("ann%d", i)
+	}
+	s.before = func(w http.ResponseWriter, r *http.Request, made string) bool {
+		switch filtered := r.URL.Query().Has("filter"); {
+		case made != "":
+			w.WriteHeader(http.StatusCreated)
+		case filtered:
+			_, _ = io.WriteString(w, `{"totalResults":0,"Resources":[]}`)
+		default:
+			return false
+		}
+		return true
+	}
+	p := player(t, s.ServeHTTP)
+	p.Play(t.Context(), makes(), false)
+	if made := len(s.names) - 150; made != 3 {
+		t.Fatalf("%d were made", made)
+	}
+	if left := p.CleanUp(t.Context(), 1, nil); len(left) != 0 || len(s.names) != 150 {
+		t.Errorf("left %v, there are %d", left, len(s.names))
+	}
+}
+
 // What a creation made whose answer was lost is found by its name.
 func TestWhatWasMadeInSilenceIsRemoved(t *testing.T) {
 	t.Parallel()
@@ -107,6 +143,10 @@ func TestWhatWasMadeInSilenceIsRemoved(t *testing.T) {
 		{"no id in the answer", func(w http.ResponseWriter, _ string) { w.WriteHeader(http.StatusCreated) }},
 		{"a Location and no body", func(w http.ResponseWriter, made string) {
 			w.Header().Set("Location", "https://scim.example.com/other"+made)
+			w.WriteHeader(http.StatusCreated)
+		}},
+		{"a Location that is wrong", func(w http.ResponseWriter, made string) {
+			w.Header().Set("Location", "https://scim.example.com"+made[:strings.LastIndex(made, "/")]+"/undefined")
 			w.WriteHeader(http.StatusCreated)
 		}},
 		{"a connection that breaks", func(_ http.ResponseWriter, _ string) { panic(http.ErrAbortHandler) }},
@@ -158,7 +198,7 @@ func TestWhatCannotBeRemovedIsNamed(t *testing.T) {
 				_, _ = io.WriteString(w, `{"Resources":[{"id":"real","userName":"ann","displayName":"Staff"}]}`)
 			}
 			return made != "" || r.URL.RawQuery != ""
-		}, "the server does not filter"},
+		}, "is not found by its name"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -194,7 +234,7 @@ func TestACompanyChangesNobodyElse(t *testing.T) {
 			touched = append(touched, r.Method+" "+r.URL.Path)
 		}
 		if strings.Contains(r.URL.RawQuery, "filter") {
-			s.list(w, strings.TrimPrefix(r.URL.Path, "/scim/v2"), "")
+			s.list(w, strings.TrimPrefix(r.URL.Path, "/scim/v2"), nil)
 			return true
 		}
 		return false
