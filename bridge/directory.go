@@ -10,6 +10,7 @@ import (
 type Person struct {
 	ID      string // SCIM id; a new one each time the person is provisioned again
 	Version string // strong entity tag, quotes included
+	// Created, and Modified, are zero if the directory does not tell them.
 	Created time.Time
 	// Modified is the time of the last change of the attributes or memberships.
 	Modified time.Time
@@ -49,7 +50,7 @@ type PersonInput struct {
 // A Group is a set of people and of other groups.
 type Group struct {
 	ID       string
-	Version  string
+	Version  string // as a Person's; empty if the directory has none and did not read the members
 	Created  time.Time
 	Modified time.Time
 	// Attributes is as a Person's, without members.

@@ -138,7 +138,9 @@ func patchGroup(x *exchange) error {
 	if asked {
 		return x.answerGroup(http.StatusOK, g, projection)
 	}
-	x.w.Header().Set("ETag", g.Version)
+	if g.Version != "" {
+		x.w.Header().Set("ETag", g.Version)
+	}
 	x.answerEmpty()
 	return nil
 }

@@ -65,10 +65,8 @@ func header(r *schema.Resource, id string, created, modified time.Time, s render
 	b = jsontext.AppendString(b, id)
 	b = append(b, `,"meta":{"resourceType":`...)
 	b = jsontext.AppendString(b, r.Name)
-	b = append(b, `,"created":`...)
-	b = jsontext.AppendTime(b, created.UTC())
-	b = append(b, `,"lastModified":`...)
-	b = jsontext.AppendTime(b, modified.UTC())
+	b = appendTime(b, `,"created":`, created)
+	b = appendTime(b, `,"lastModified":`, modified)
 	b = append(b, `,"location":`...)
 	b = jsontext.AppendString(b, s.location)
 	if s.version != "" {
@@ -76,6 +74,14 @@ func header(r *schema.Resource, id string, created, modified time.Time, s render
 		b = jsontext.AppendString(b, s.version)
 	}
 	return append(b, '}')
+}
+
+// appendTime appends a time under a key; not every directory tells them.
+func appendTime(b []byte, key string, at time.Time) []byte {
+	if at.IsZero() {
+		return b
+	}
+	return jsontext.AppendTime(append(b, key...), at.UTC())
 }
 
 // appendReference appends the i-th element of a list of references.

@@ -1,10 +1,14 @@
 package scim_test
 
 import (
+	"context"
 	"net/http"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 )
 
 // An update that sets no active, in whatever form, must not reactivate a person
@@ -117,5 +121,38 @@ func TestSchemasListTheExtensionsThatAreThere(t *testing.T) {
 				t.Errorf("%d %s: schemas %v, want %v", a.status, a.raw, got, tt.want)
 			}
 		})
+	}
+}
+
+// silent tells neither times nor versions, as some directories do.
+type silent struct{ *memory }
+
+func (s silent) Person(ctx context.Context, id string) (bridge.Person, error) {
+	p, err := s.memory.Person(ctx, id)
+	p.Created, p.Modified, p.Version = time.Time{}, time.Time{}, ""
+	return p, err
+}
+
+func (s silent) UpdateGroup(ctx context.Context, id string, c bridge.GroupChange, ifMatch string, withMembers bool,
+) (bridge.Group, error) {
+	g, err := s.memory.UpdateGroup(ctx, id, c, ifMatch, withMembers)
+	g.Version = ""
+	return g, err
+}
+
+func TestWhatADirectoryDoesNotTellIsLeftOut(t *testing.T) {
+	t.Parallel()
+	server := serve(t, silent{newMemory()}, nil)
+	person, _ := create(t, server, "/scim/v2/Users", `{"userName":"ann"}`)
+	a := ask(t, server, http.MethodGet, "/scim/v2/Users/"+person, "")
+	meta, _ := a.at("meta").(map[string]any)
+	if len(meta) != 2 || meta["location"] == nil || meta["resourceType"] != "User" || a.header.Values("ETag") != nil {
+		t.Errorf("meta is %v, ETag %q", meta, a.header.Values("ETag"))
+	}
+	group, _ := create(t, server, "/scim/v2/Groups", `{"displayName":"Crew"}`)
+	a = ask(t, server, http.MethodPatch, "/scim/v2/Groups/"+group,
+		`{"Operations":[{"op":"add","path":"members","value":[{"value":"`+person+`"}]}]}`)
+	if a.status != http.StatusNoContent || a.header.Values("ETag") != nil {
+		t.Errorf("%d, ETag %q", a.status, a.header.Values("ETag"))
 	}
 }
