@@ -59,7 +59,7 @@ func newToken(t *testing.T) session.Token {
 // seal seals a session for a token; previous may be nil.
 func seal(t *testing.T, token session.Token, epoch int64, previous *session.Previous) string {
 	t.Helper()
-	sealed, err := session.Seal(token, epoch, session.Credentials{
+	sealed, err := session.Seal(token, epoch, session.Integration{
 		AccountURL: "http://127.0.0.1", AccountID: "acc", Email: managerEmail,
 		Secrets: signin.NewSecrets("password", "key"),
 	}, previous)

@@ -1,27 +1,161 @@
 package session
 
-import "time"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
 
-// CredentialState is what an account has reported about a bridge's credentials.
-type CredentialState struct {
-	// Epoch is the generation in use; 0 for none.
-	Epoch int64
-	// Proved is the generation whose credentials the account has accepted as valid, even
-	// if it refused the bridge for another reason; 0 for none.
-	Proved int64
-	// Outdated is set while the account refuses the generation in use as unknown.
-	Outdated bool
-	// Expired is the newest generation that the account has refused because its overlap
-	// has ended. It is kept, since the account may be unreachable later.
-	Expired int64
-	// Generations are those that the account accepted according to its last answer; nil
-	// before the first.
-	Generations []Generation
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
+)
+
+// A Kind is the kind of a session's credentials, from a closed set.
+type Kind string
+
+// The kinds.
+const (
+	KindIntegration Kind = "integration"
+	KindDirectory   Kind = "directory"
+)
+
+// Credentials are the content of a session: an Integration or a Directory.
+type Credentials interface {
+	// header returns what the header says of them, the version included.
+	header() Header
+	// payload returns what is encrypted.
+	payload() any
 }
 
-// A Generation is one pair of token and credentials that an account accepts.
-type Generation struct {
-	Epoch int64
-	// Expires is the end of its overlap; zero if none is set.
-	Expires time.Time
+// An Integration has the credentials of an account's provisioning integration.
+type Integration struct {
+	AccountURL string
+	AccountID  string
+	Email      string // the Provision Manager's address
+	Secrets    signin.Secrets
+}
+
+// A Directory has the credentials of a SCIM server.
+type Directory struct {
+	URL   string // as ParseDirectoryURL returns it
+	Token secret.String
+}
+
+// integrationPayload is the plaintext of an integration's session.
+type integrationPayload struct {
+	AccountURL     string `json:"account_url"`
+	AccountID      string `json:"account_id"`
+	Email          string `json:"email"`
+	MasterPassword string `json:"master_password"`
+	SecretKey      string `json:"secret_key"`
+}
+
+// directoryPayload is the plaintext of a directory's session. The address is in the
+// header, which is authenticated.
+type directoryPayload struct {
+	Token string `json:"token"`
+}
+
+func (c Integration) header() Header { return Header{Version: version, AccountID: c.AccountID} }
+
+func (c Integration) payload() any {
+	masterPassword, secretKey := c.Secrets.Reveal()
+	return integrationPayload{
+		AccountURL:     c.AccountURL,
+		AccountID:      c.AccountID,
+		Email:          c.Email,
+		MasterPassword: masterPassword,
+		SecretKey:      secretKey,
+	}
+}
+
+func openIntegration(h Header, plaintext []byte) (Credentials, error) {
+	var p integrationPayload
+	if err := json.Unmarshal(plaintext, &p); err != nil {
+		// Without the error's text, which may quote the plaintext.
+		return nil, unreadable("its content does not have the form of version %d", h.Version)
+	}
+	if p.AccountID != h.AccountID {
+		return nil, unreadable("its header and its content name different accounts")
+	}
+	return Integration{
+		AccountURL: p.AccountURL,
+		AccountID:  p.AccountID,
+		Email:      p.Email,
+		Secrets:    signin.NewSecrets(p.MasterPassword, p.SecretKey),
+	}, nil
+}
+
+func (c Directory) header() Header { return Header{Version: versionDirectory, DirectoryURL: c.URL} }
+
+func (c Directory) payload() any { return directoryPayload{Token: c.Token.Reveal()} }
+
+func openDirectory(h Header, plaintext []byte) (Credentials, error) {
+	var p directoryPayload
+	if err := json.Unmarshal(plaintext, &p); err != nil {
+		return nil, unreadable("its content does not have the form of version %d", h.Version)
+	}
+	token, err := ParseDirectoryToken(p.Token)
+	if err != nil {
+		return nil, unreadable("its content has no token of the directory")
+	}
+	return Directory{URL: h.DirectoryURL, Token: token}, nil
+}
+
+// Limits of a directory's credentials, in bytes.
+const (
+	maxDirectoryURL = 1000
+	// MaxDirectoryToken is about what servers accept as the headers of a request.
+	MaxDirectoryToken = 8 << 10
+)
+
+// ParseDirectoryURL checks the base address of a SCIM server and returns it in the form
+// that sessions have: scheme and host in lower case, no slash at the end. Plain HTTP is
+// for loopback addresses. The error does not quote an address that may have a secret in it.
+func ParseDirectoryURL(text string) (string, error) {
+	u, err := url.Parse(strings.TrimSpace(text))
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http":
+		return "", errors.New("this is not the address of a SCIM server: write it as https://scim.example.com/scim/v2")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#"):
+		return "", errors.New("the address must not have a user, a query or a fragment: the token is given apart " +
+			"from it, and requests add queries of their own")
+	case len(text) > maxDirectoryURL:
+		return "", fmt.Errorf("the address has %d bytes; at most %d are allowed", len(text), maxDirectoryURL)
+	}
+	u.Host = strings.ToLower(u.Host)
+	clean := strings.TrimRight(u.String(), "/")
+	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+		return "", fmt.Errorf("the address %q is not safe: use https (plain http is for loopback addresses)", clean)
+	}
+	return clean, nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}
+
+// ParseDirectoryToken checks the token of a SCIM server: it must fit into a header. The
+// error does not quote it.
+func ParseDirectoryToken(text string) (secret.String, error) {
+	visible := func(r rune) bool { return r > ' ' && r < 0x7f }
+	switch text = Pasted(text); {
+	case text == "":
+		return secret.String{}, errors.New("there is no token")
+	case len(text) > MaxDirectoryToken:
+		return secret.String{}, fmt.Errorf("the token has %d bytes; at most %d are allowed", len(text),
+			MaxDirectoryToken)
+	case len(text) > len("Bearer ") && strings.EqualFold(text[:len("Bearer ")], "Bearer "):
+		return secret.String{}, errors.New(`the token begins with "Bearer ": write it without that`)
+	case strings.ContainsFunc(text, func(r rune) bool { return !visible(r) }):
+		return secret.String{}, errors.New("this is not a token: it has blanks, line breaks or characters " +
+			"outside ASCII")
+	}
+	return secret.New(text), nil
 }

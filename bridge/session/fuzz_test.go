@@ -2,7 +2,9 @@ package session
 
 import (
 	"errors"
+	"net/url"
 	"testing"
+	"time"
 )
 
 // What Parse accepts reads back as itself, has one or two entries, and never
@@ -13,6 +15,9 @@ func FuzzParse(f *testing.F) {
 	previous := mustParse(f, single).Entries[0]
 	f.Add(single)
 	f.Add(mustSeal(f, newer, 2, &previous))
+	single = mustSealAs(f, older, 1, directory, nil)
+	f.Add(single)
+	f.Add(mustSealAs(f, newer, 2, directory, &Previous{mustParse(f, single).Entries[0], time.Unix(1, 0)}))
 	f.Fuzz(func(t *testing.T, text string) {
 		file, err := Parse(text)
 		if err != nil {
@@ -29,6 +34,9 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("what was accepted does not read back as itself: %v", err)
 		}
 		for _, e := range file.Entries {
+			if (e.Header.AccountID == "") != (e.Header.Kind() == KindDirectory) {
+				t.Fatalf("the far side of %+v is not clear", e.Header)
+			}
 			if _, err := e.Open(stranger); err == nil {
 				t.Fatal("a stranger's token opens it")
 			}
@@ -46,6 +54,45 @@ func FuzzParseToken(f *testing.F) {
 			t.Fatalf("%q was accepted and is written differently", text)
 		case err != nil && !errors.Is(err, ErrMalformedToken):
 			t.Fatalf("%v, want ErrMalformedToken", err)
+		}
+	})
+}
+
+// An address that is accepted stays as it is when it is read again, has nothing that
+// could be a secret beside the path, and is safe.
+func FuzzParseDirectoryURL(f *testing.F) {
+	f.Add("HTTPS://SCIM.example.com:443/scim/v2//")
+	f.Add("http://[::1]:80/%2F/../ä")
+	f.Add("https://user:password@scim.example.com/?a#b")
+	f.Fuzz(func(t *testing.T, text string) {
+		clean, err := ParseDirectoryURL(text)
+		if err != nil {
+			return
+		}
+		if again, err := ParseDirectoryURL(clean); err != nil || again != clean {
+			t.Fatalf("%q is read again as %q: %v", clean, again, err)
+		}
+		u, err := url.Parse(clean)
+		if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+			u.Scheme != "https" && !isLoopback(u.Hostname()) {
+			t.Fatalf("%q was accepted: %v", clean, err)
+		}
+	})
+}
+
+// A token that is accepted fits into a header as it is.
+func FuzzParseDirectoryToken(f *testing.F) {
+	f.Add("\ufeff hunter2\r\n")
+	f.Add("Bearer hunter2")
+	f.Fuzz(func(t *testing.T, text string) {
+		token, err := ParseDirectoryToken(text)
+		if err != nil {
+			return
+		}
+		for _, b := range []byte(token.Reveal()) {
+			if b <= ' ' || b >= 0x7f {
+				t.Fatalf("%q was accepted", token.Reveal())
+			}
 		}
 	})
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
 )
 
@@ -26,12 +25,13 @@ const (
 )
 
 const (
-	version       = 1
-	versionEnding = 2 // with the end of the previous session
-	contentType   = "scimbridge-session"
-	saltSize      = 32
-	ivSize        = 12
-	tagSize       = 16
+	version          = 1
+	versionEnding    = 2 // with the end of the previous session
+	versionDirectory = 3 // with a directory's address instead of an account
+	contentType      = "scimbridge-session"
+	saltSize         = 32
+	ivSize           = 12
+	tagSize          = 16
 )
 
 var (
@@ -41,20 +41,15 @@ var (
 	ErrUnreadable = errors.New("the session cannot be read")
 )
 
-// Credentials are the content of a session.
-type Credentials struct {
-	AccountURL string
-	AccountID  string
-	Email      string // the Provision Manager's address
-	Secrets    signin.Secrets
-}
-
 // A Header is the readable part of a session. It is authenticated, but only Open checks
 // that.
 type Header struct {
-	Version          int
-	Epoch            int64 // credential generation
+	Version int
+	Epoch   int64 // credential generation
+	// AccountID is the account of an Integration, and DirectoryURL the address of a
+	// Directory; the other one is empty.
 	AccountID        string
+	DirectoryURL     string
 	TokenFingerprint string
 	// The second session of the bundle; empty if there is none.
 	PreviousFingerprint string
@@ -64,10 +59,19 @@ type Header struct {
 	PreviousExpires time.Time
 }
 
+// Kind returns the kind of the session's credentials.
+func (h Header) Kind() Kind {
+	if h.DirectoryURL != "" {
+		return KindDirectory
+	}
+	return KindIntegration
+}
+
 // A Previous is the replaced session in a bundle.
 type Previous struct {
 	Entry Entry
-	// Expires is the end of the overlap; zero if it is not known.
+	// Expires is the end of the overlap; zero if it is not known, which only an account
+	// can make up for.
 	Expires time.Time
 }
 
@@ -86,8 +90,9 @@ type Entry struct {
 // header is the encoded protected header. encoding/json writes the members in this
 // order, which is alphabetical, as go-jose does.
 type header struct {
-	Account             string `json:"account"`
+	Account             string `json:"account,omitempty"`
 	Alg                 string `json:"alg"`
+	Directory           string `json:"directory,omitempty"`
 	Enc                 string `json:"enc"`
 	Epoch               int64  `json:"epoch"`
 	Fingerprint         string `json:"fingerprint"`
@@ -99,27 +104,19 @@ type header struct {
 	Version             int    `json:"version"`
 }
 
-// payload is the plaintext.
-type payload struct {
-	AccountURL     string `json:"account_url"`
-	AccountID      string `json:"account_id"`
-	Email          string `json:"email"`
-	MasterPassword string `json:"master_password"`
-	SecretKey      string `json:"secret_key"`
-}
-
 // Seal encrypts c, the credentials of the given epoch, under t. With previous,
 // which stays sealed under its own token, the result is a bundle.
 func Seal(t Token, epoch int64, c Credentials, previous *Previous) (string, error) {
 	if t.IsZero() {
 		return "", errors.New("seal the session: the bearer token is empty")
 	}
-	h := Header{Version: version, Epoch: epoch, AccountID: c.AccountID, TokenFingerprint: t.Fingerprint()}
+	h := c.header()
+	h.Epoch, h.TokenFingerprint = epoch, t.Fingerprint()
 	if previous != nil {
 		h.PreviousFingerprint = previous.Entry.Header.TokenFingerprint
 		h.PreviousEpoch = previous.Entry.Header.Epoch
 		h.PreviousExpires = previous.Expires
-		if !previous.Expires.IsZero() {
+		if h.Version == version && !previous.Expires.IsZero() {
 			h.Version = versionEnding
 		}
 	}
@@ -148,11 +145,16 @@ func seal(t Token, h Header, c Credentials) (string, error) {
 	}
 	options := new(jose.EncrypterOptions).
 		WithType(contentType).
-		WithHeader("account", h.AccountID).
 		WithHeader("epoch", h.Epoch).
 		WithHeader("fingerprint", h.TokenFingerprint).
 		WithHeader("salt", base64.RawURLEncoding.EncodeToString(salt)).
 		WithHeader("version", h.Version)
+	if h.AccountID != "" {
+		options.WithHeader("account", h.AccountID)
+	}
+	if h.DirectoryURL != "" {
+		options.WithHeader("directory", h.DirectoryURL)
+	}
 	if h.PreviousFingerprint != "" {
 		options.WithHeader("previous_fingerprint", h.PreviousFingerprint)
 	}
@@ -166,14 +168,7 @@ func seal(t Token, h Header, c Credentials) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	masterPassword, secretKey := c.Secrets.Reveal()
-	plaintext, err := json.Marshal(payload{
-		AccountURL:     c.AccountURL,
-		AccountID:      c.AccountID,
-		Email:          c.Email,
-		MasterPassword: masterPassword,
-		SecretKey:      secretKey,
-	})
+	plaintext, err := json.Marshal(c.payload())
 	if err != nil {
 		return "", err
 	}
@@ -223,7 +218,7 @@ func (f File) validate() error {
 	}
 	previous := f.Entries[1].Header
 	if newest.PreviousFingerprint != previous.TokenFingerprint || newest.PreviousEpoch != previous.Epoch ||
-		newest.AccountID != previous.AccountID {
+		newest.AccountID != previous.AccountID || newest.DirectoryURL != previous.DirectoryURL {
 		return unreadable("its two lines do not belong together")
 	}
 	return nil
@@ -273,6 +268,7 @@ func parseEntry(text string) (Entry, error) {
 			Version:             h.Version,
 			Epoch:               h.Epoch,
 			AccountID:           h.Account,
+			DirectoryURL:        h.Directory,
 			TokenFingerprint:    h.Fingerprint,
 			PreviousFingerprint: h.PreviousFingerprint,
 			PreviousEpoch:       h.PreviousEpoch,
@@ -297,9 +293,9 @@ func parseHeader(raw []byte) (header, error) {
 	if h.Typ != contentType {
 		return header{}, unreadable("this is not a session: its typ is %q, not %q", h.Typ, contentType)
 	}
-	if h.Version != version && h.Version != versionEnding {
+	if h.Version < version || h.Version > versionDirectory {
 		return header{}, unreadable("its version is %d, but this program supports up to %d; update it", h.Version,
-			versionEnding)
+			versionDirectory)
 	}
 	if h.Alg != string(jose.DIRECT) || h.Enc != string(jose.A256GCM) {
 		return header{}, unreadable("it is encrypted with %q and %q; only dir and A256GCM are accepted", h.Alg, h.Enc)
@@ -307,17 +303,50 @@ func parseHeader(raw []byte) (header, error) {
 	if spelling, err := json.Marshal(h); err != nil || !bytes.Equal(spelling, raw) {
 		return header{}, unreadable("its header does not have the form of version %d", h.Version)
 	}
-	if (h.Version == versionEnding) != (h.PreviousExpires != 0) || h.PreviousExpires != 0 &&
-		h.PreviousFingerprint == "" || h.PreviousExpires < 0 {
+	if !h.endsAsItsVersion() {
 		return header{}, unreadable("its header has only one of the previous session and its expiry")
 	}
-	if h.Account == "" || h.Epoch < 0 || h.PreviousEpoch < 0 {
-		return header{}, unreadable("its header names no account or a negative epoch")
+	if err := h.checkFarSide(); err != nil {
+		return header{}, err
+	}
+	if h.Epoch < 0 || h.PreviousEpoch < 0 {
+		return header{}, unreadable("its header has a negative epoch")
 	}
 	if !isFingerprint(h.Fingerprint) || h.PreviousFingerprint != "" && !isFingerprint(h.PreviousFingerprint) {
 		return header{}, unreadable("a token fingerprint in its header is damaged")
 	}
 	return h, nil
+}
+
+// endsAsItsVersion reports whether the header has an expiry of the previous session
+// exactly if its version says so: none in version 1, one in version 2, and in version 3
+// one if there is a previous session.
+func (h header) endsAsItsVersion() bool {
+	ends := h.Version == versionEnding || h.Version == versionDirectory && h.PreviousFingerprint != ""
+	return ends == (h.PreviousExpires != 0) && h.PreviousExpires >= 0 &&
+		(h.PreviousExpires == 0 || h.PreviousFingerprint != "")
+}
+
+// checkFarSide checks that the header names an account or a directory, as its version
+// says.
+func (h header) checkFarSide() error {
+	switch {
+	case h.Version != versionDirectory && h.Account == "":
+		return unreadable("its header names no account")
+	case h.Version == versionDirectory && h.Directory == "":
+		return unreadable("its header names no directory")
+	case h.Account != "" && h.Directory != "":
+		return unreadable("its header names both an account and a directory")
+	case h.Directory == "":
+		return nil
+	}
+	if clean, err := ParseDirectoryURL(h.Directory); err != nil || clean != h.Directory {
+		return unreadable("the directory's address in its header is damaged")
+	}
+	if h.PreviousFingerprint != "" && h.PreviousEpoch >= h.Epoch {
+		return unreadable("its header names a previous session that is not older")
+	}
+	return nil
 }
 
 func timeOf(seconds int64) time.Time {
@@ -337,35 +366,25 @@ func isFingerprint(s string) bool {
 // ErrWrongToken.)
 func (e Entry) Open(t Token) (Credentials, error) {
 	if t.Fingerprint() != e.Header.TokenFingerprint {
-		return Credentials{}, ErrWrongToken
+		return nil, ErrWrongToken
 	}
 	key, err := t.sessionKey(e.salt)
 	if err != nil {
-		return Credentials{}, fmt.Errorf("open the session: %w", err)
+		return nil, fmt.Errorf("open the session: %w", err)
 	}
 	jwe, err := jose.ParseEncryptedCompact(e.text, []jose.KeyAlgorithm{jose.DIRECT},
 		[]jose.ContentEncryption{jose.A256GCM})
 	if err != nil {
-		return Credentials{}, unreadable("it is damaged: %v", err)
+		return nil, unreadable("it is damaged: %v", err)
 	}
 	plaintext, err := jwe.Decrypt(key)
 	if err != nil {
-		return Credentials{}, unreadable("it is damaged: the token is right, but the content was changed after sealing")
+		return nil, unreadable("it is damaged: the token is right, but the content was changed after sealing")
 	}
-	var p payload
-	if err := json.Unmarshal(plaintext, &p); err != nil {
-		// Without the error's text, which may quote the plaintext.
-		return Credentials{}, unreadable("its content does not have the form of version %d", e.Header.Version)
+	if e.Header.Kind() == KindDirectory {
+		return openDirectory(e.Header, plaintext)
 	}
-	if p.AccountID != e.Header.AccountID {
-		return Credentials{}, unreadable("its header and its content name different accounts")
-	}
-	return Credentials{
-		AccountURL: p.AccountURL,
-		AccountID:  p.AccountID,
-		Email:      p.Email,
-		Secrets:    signin.NewSecrets(p.MasterPassword, p.SecretKey),
-	}, nil
+	return openIntegration(e.Header, plaintext)
 }
 
 // Match returns the entry that t opens, if there is one.

@@ -11,22 +11,27 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/cryptotest"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 )
 
-var credentials = Credentials{
+var credentials = Integration{
 	AccountURL: "https://account.example.com",
 	AccountID:  "acc_1",
 	Email:      "provision-manager@example.com",
 	Secrets:    signin.NewSecrets("mp1_MASTERPASSWORD", "sk1_SECRETKEY"),
 }
+
+var directory = Directory{URL: "https://scim.example.com/scim/v2", Token: secret.New("far-side-TOKEN")}
 
 func newToken(t testing.TB) Token {
 	t.Helper()
@@ -49,7 +54,12 @@ func mustSealUntil(t testing.TB, token Token, epoch int64, previous *Entry, ends
 	if previous != nil {
 		before = &Previous{Entry: *previous, Expires: ends}
 	}
-	sealed, err := Seal(token, epoch, credentials, before)
+	return mustSealAs(t, token, epoch, credentials, before)
+}
+
+func mustSealAs(t testing.TB, token Token, epoch int64, c Credentials, before *Previous) string {
+	t.Helper()
+	sealed, err := Seal(token, epoch, c, before)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +75,12 @@ func mustParse(t testing.TB, sealed string) File {
 	return f
 }
 
-func wantCredentials(t *testing.T, got Credentials) {
+func wantCredentials(t *testing.T, opened Credentials) {
 	t.Helper()
+	got, ok := opened.(Integration)
+	if !ok {
+		t.Fatalf("opened %T, want an integration", opened)
+	}
 	gotPassword, gotKey := got.Secrets.Reveal()
 	wantPassword, wantKey := credentials.Secrets.Reveal()
 	if gotPassword != wantPassword || gotKey != wantKey {
@@ -108,12 +122,15 @@ func TestSealRefusesWhatCannotBeOpened(t *testing.T) {
 		want        string
 	}{
 		{"no token", Token{}, 1, credentials, "the bearer token is empty"},
-		{"no account", newToken(t), 1, Credentials{}, "names no account"},
+		{"no account", newToken(t), 1, Integration{}, "names no account"},
+		{"no directory", newToken(t), 1, Directory{}, "names no directory"},
+		{"an address that is not in the form of sessions", newToken(t), 1,
+			Directory{URL: "https://scim.example.com/"}, "address in its header is damaged"},
 		{"a negative epoch", newToken(t), -1, credentials, "negative epoch"},
 		{"more than a session may hold", newToken(t), 1,
-			Credentials{AccountID: "a", Email: strings.Repeat("x", maxLine)},
+			Integration{AccountID: "a", Email: strings.Repeat("x", maxLine)},
 			"at most 16384"},
-		{"a header larger than it may be", newToken(t), 1, Credentials{AccountID: strings.Repeat("a", maxHeader)},
+		{"a header larger than it may be", newToken(t), 1, Integration{AccountID: strings.Repeat("a", maxHeader)},
 			"at most 2048"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -231,7 +248,7 @@ func TestDamageIsNamed(t *testing.T) {
 		{"an initialization vector of another size", withPart(2, "AAAA"), "part 3 is damaged"},
 		{"a tag of another size", withPart(4, strings.Repeat("A", 24)), "part 5 is damaged"},
 		{"a header that is not JSON", withHeader(`{"account":`), "header is damaged"},
-		{"a later version", withHeader(strings.Replace(plain, `"version":1`, `"version":3`, 1)), "update it"},
+		{"a later version", withHeader(strings.Replace(plain, `"version":1`, `"version":4`, 1)), "update it"},
 		{"a version that says when a session ends that is not there",
 			withHeader(strings.Replace(plain, `"version":1`, `"version":2`, 1)), "the previous session and its expiry"},
 		{"an end without the version that has it",
@@ -239,6 +256,11 @@ func TestDamageIsNamed(t *testing.T) {
 			"the previous session and its expiry"},
 		{"an end of no session", withHeader(strings.NewReplacer(`"salt"`, `"previous_expires":1,"salt"`, `"version":1`,
 			`"version":2`).Replace(plain)), "the previous session and its expiry"},
+		{"an integration as a directory", withHeader(strings.Replace(plain, `"version":1`, `"version":3`, 1)),
+			"names no directory"},
+		{"a directory beside the account", withHeader(strings.NewReplacer(`"enc"`,
+			`"directory":"https://scim.example.com","enc"`, `"version":1`, `"version":3`).Replace(plain)),
+			"both an account and a directory"},
 		{"another key algorithm", withHeader(strings.Replace(plain, `"dir"`, `"A256KW"`, 1)), "only dir and A256GCM"},
 		{"another cipher", withHeader(strings.Replace(plain, `"A256GCM"`, `"A128CBC-HS256"`, 1)),
 			"only dir and A256GCM"},
@@ -350,8 +372,8 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 	if strings.Contains(out, token.Reveal()[5:20]) {
 		t.Errorf("the token prints itself: %s", out)
 	}
-	if out := fmt.Sprintf("%+v", credentials); strings.Contains(out, "MASTERPASSWORD") ||
-		strings.Contains(out, "SECRETKEY") {
+	if out := fmt.Sprintf("%+v %+v", credentials, directory); strings.Contains(out, "MASTERPASSWORD") ||
+		strings.Contains(out, "SECRETKEY") || strings.Contains(out, "TOKEN") {
 		t.Errorf("the credentials print their secrets: %s", out)
 	}
 }
@@ -391,51 +413,59 @@ var update = flag.Bool("update", false, "rewrite testdata/session.json")
 
 // vector is a session that every later version must still open.
 type vector struct {
-	Comment        string  `json:"comment"`
-	Seed           uint64  `json:"seed"`
-	Token          string  `json:"token"`
-	Fingerprint    string  `json:"fingerprint"`
-	Epoch          int64   `json:"epoch"`
-	Payload        payload `json:"payload"`
-	Session        string  `json:"session"`
-	PreviousToken  string  `json:"previous_token"`
-	PreviousEpoch  int64   `json:"previous_epoch"`
-	SessionDisplay string  `json:"session_fingerprint"`
+	Comment        string            `json:"comment"`
+	Seed           uint64            `json:"seed"`
+	Token          string            `json:"token"`
+	Fingerprint    string            `json:"fingerprint"`
+	Epoch          int64             `json:"epoch"`
+	Payload        map[string]string `json:"payload"`
+	Session        string            `json:"session"`
+	PreviousToken  string            `json:"previous_token"`
+	PreviousEpoch  int64             `json:"previous_epoch"`
+	SessionDisplay string            `json:"session_fingerprint"`
 }
 
-// Sessions of both versions open for ever.
+// Sessions of all versions open for ever.
 func TestVectors(t *testing.T) {
-	for path, ends := range map[string]time.Time{
-		"testdata/session.json":    {},
-		"testdata/session_v2.json": time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC),
+	password, key := credentials.Secrets.Reveal()
+	integration := map[string]string{
+		"account_url": credentials.AccountURL, "account_id": credentials.AccountID, "email": credentials.Email,
+		"master_password": password, "secret_key": key,
+	}
+	ends := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	for _, row := range []struct {
+		path        string
+		credentials Credentials
+		payload     map[string]string
+		ends        time.Time
+	}{
+		{"testdata/session.json", credentials, integration, time.Time{}},
+		{"testdata/session_v2.json", credentials, integration, ends},
+		{"testdata/session_v3.json", directory, map[string]string{"token": directory.Token.Reveal()}, ends},
 	} {
-		t.Run(path, func(t *testing.T) { testVector(t, path, ends) })
+		t.Run(row.path, func(t *testing.T) { testVector(t, row.path, row.credentials, row.payload, row.ends) })
 	}
 }
 
-func testVector(t *testing.T, path string, ends time.Time) {
+func testVector(t *testing.T, path string, sealed Credentials, payload map[string]string, ends time.Time) {
 	t.Helper()
 	// Without randomness Seal always writes the same: the format stands still.
 	made := func(seed uint64) vector {
 		cryptotest.SetGlobalRandom(t, seed)
 		older, newer := newToken(t), newToken(t)
-		previous := mustParse(t, mustSeal(t, older, 6, nil)).Entries[0]
-		sealed := mustSealUntil(t, newer, 7, &previous, ends)
-		password, key := credentials.Secrets.Reveal()
+		previous := mustParse(t, mustSealAs(t, older, 6, sealed, nil)).Entries[0]
+		bundle := mustSealAs(t, newer, 7, sealed, &Previous{Entry: previous, Expires: ends})
 		return vector{
-			Comment:     "token, fingerprint and session as made from the seed; payload is the plaintext",
-			Seed:        seed,
-			Token:       newer.Reveal(),
-			Fingerprint: newer.Fingerprint(),
-			Epoch:       7,
-			Payload: payload{
-				AccountURL: credentials.AccountURL, AccountID: credentials.AccountID, Email: credentials.Email,
-				MasterPassword: password, SecretKey: key,
-			},
-			Session:        sealed,
+			Comment:        "token, fingerprint and session as made from the seed; payload is the plaintext",
+			Seed:           seed,
+			Token:          newer.Reveal(),
+			Fingerprint:    newer.Fingerprint(),
+			Epoch:          7,
+			Payload:        payload,
+			Session:        bundle,
 			PreviousToken:  older.Reveal(),
 			PreviousEpoch:  6,
-			SessionDisplay: mustParse(t, sealed).Fingerprint(),
+			SessionDisplay: mustParse(t, bundle).Fingerprint(),
 		}
 	}
 	if *update {
@@ -455,7 +485,7 @@ func testVector(t *testing.T, path string, ends time.Time) {
 	if err := json.Unmarshal(text, &want); err != nil {
 		t.Fatal(err)
 	}
-	if got := made(want.Seed); got != want {
+	if got := made(want.Seed); !reflect.DeepEqual(got, want) {
 		t.Errorf("made from seed %d:\n%+v\nwant\n%+v", want.Seed, got, want)
 	}
 
@@ -473,7 +503,11 @@ func testVector(t *testing.T, path string, ends time.Time) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantCredentials(t, got)
+		if want, ok := sealed.(Directory); ok {
+			wantDirectory(t, got, want)
+		} else {
+			wantCredentials(t, got)
+		}
 	}
 	wantOpenedByHand(t, want)
 }
@@ -510,11 +544,11 @@ func wantOpenedByHand(t *testing.T, v vector) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got payload
+	var got map[string]string
 	if err := json.Unmarshal(plaintext, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got != v.Payload {
+	if !maps.Equal(got, v.Payload) {
 		t.Errorf("opened by hand: %+v, want %+v", got, v.Payload)
 	}
 }

@@ -133,7 +133,7 @@ func TestTheTokenMustOpenTheSessionForAsLongAsItIsUsed(t *testing.T) {
 		return token
 	}
 	older, newer, stranger := newToken(), newToken(), newToken()
-	credentials := session.Credentials{AccountID: "acc_1", Email: "manager@example.com"}
+	credentials := session.Integration{AccountID: "acc_1", Email: "manager@example.com"}
 	single, err := session.Seal(older, 1, credentials, nil)
 	if err != nil {
 		t.Fatal(err)

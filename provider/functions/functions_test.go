@@ -107,7 +107,7 @@ func TestASessionsFingerprintIsThatOfItsFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := session.Seal(token, 1, session.Credentials{
+	sealed, err := session.Seal(token, 1, session.Integration{
 		AccountURL: "https://account.example.com", AccountID: "acc_1", Email: "manager@example.com", Secrets: secrets,
 	}, nil)
 	if err != nil {

@@ -25,7 +25,7 @@ func (a *Account) Activate(email string, token session.Token) api.Provisioning {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	sealed, err := session.Seal(token, epoch, session.Credentials{AccountURL: a.URL, AccountID: id, Email: email,
+	sealed, err := session.Seal(token, epoch, session.Integration{AccountURL: a.URL, AccountID: id, Email: email,
 		Secrets: secrets}, nil)
 	if err != nil {
 		a.t.Fatal(err)

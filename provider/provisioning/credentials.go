@@ -24,7 +24,7 @@ func (n newCredentials) seal(token session.Token, epoch int64, previous *session
 	if err != nil {
 		return api.Enrolment{}, "", err
 	}
-	sealed, err = session.Seal(token, epoch, session.Credentials{
+	sealed, err = session.Seal(token, epoch, session.Integration{
 		AccountURL: n.accountURL, AccountID: n.accountID, Email: n.email, Secrets: secrets,
 	}, previous)
 	if err != nil {

@@ -28,7 +28,7 @@ func TestDecide(t *testing.T) {
 		t.Fatal(err)
 	}
 	sealed, err := session.Seal(token, 3,
-		session.Credentials{AccountID: "acc_1", Email: "manager@example.com", Secrets: secrets}, nil)
+		session.Integration{AccountID: "acc_1", Email: "manager@example.com", Secrets: secrets}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,9 +55,13 @@ func signIn(ctx context.Context, account *api.Client, sealed string, token sessi
 	if !ok {
 		return fmt.Errorf("no session in the bundle of %d was sealed under the token", len(file.Entries))
 	}
-	c, err := entry.Open(token)
+	opened, err := entry.Open(token)
 	if err != nil {
 		return err
+	}
+	c, ok := opened.(session.Integration)
+	if !ok {
+		return fmt.Errorf("the session has the credentials %T", opened)
 	}
 	start, err := apitest.Read[api.Handshake](account.StartSignIn(ctx,
 		api.SignInStart{AccountId: c.AccountID, Email: c.Email, Epoch: entry.Header.Epoch}))

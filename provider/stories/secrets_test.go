@@ -67,11 +67,11 @@ variable "monitoring" {
 		if !ok {
 			t.Fatalf("session %d is not sealed under its token", i+1)
 		}
-		credentials, err := entry.Open(token)
+		opened, err := entry.Open(token)
 		if err != nil {
 			t.Fatal(err)
 		}
-		password, key := credentials.Secrets.Reveal()
+		password, key := opened.(session.Integration).Secrets.Reveal()
 		secrets[fmt.Sprintf("Master Password %d", i+1)] = password
 		secrets[fmt.Sprintf("Secret Key %d", i+1)] = key
 	}

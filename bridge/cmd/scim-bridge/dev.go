@@ -248,7 +248,7 @@ func (d *devCommand) activate(
 	if bearer, err = session.NewToken(); err != nil {
 		return bearer, err
 	}
-	credentials := session.Credentials{AccountURL: a.PublicURL, AccountID: a.ID, Email: devManager, Secrets: secrets}
+	credentials := session.Integration{AccountURL: a.PublicURL, AccountID: a.ID, Email: devManager, Secrets: secrets}
 	sealed, err := session.Seal(bearer, epoch, credentials, nil)
 	if err != nil {
 		return bearer, err

@@ -52,10 +52,15 @@ func toStandardError(text string) { fmt.Fprintln(os.Stderr, "scim-bridge: "+text
 
 // readSecret reads a file that holds one token. Without a path the secret is empty.
 func readSecret(setting, path string, say func(string)) (secret.String, error) {
+	return readSecretUpTo(4<<10, setting, path, say)
+}
+
+// readSecretUpTo is readSecret with a limit in bytes.
+func readSecretUpTo(limit int64, setting, path string, say func(string)) (secret.String, error) {
 	if path == "" {
 		return secret.String{}, nil
 	}
-	text, err := durable.ReadFile(kong.ExpandPath(path), 4<<10)
+	text, err := durable.ReadFile(kong.ExpandPath(path), limit)
 	if err != nil {
 		return secret.String{}, session.FileError(setting, path, err)
 	}

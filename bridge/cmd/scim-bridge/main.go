@@ -37,7 +37,7 @@ type cli struct {
 	Help       helpCommand       `cmd:"" help:"Show the help of a command."`
 	Ping       pingCommand       `cmd:"" help:"Check that a bridge or an account service is alive, for health checks."`
 	Bundle     bundleCommand     `cmd:"" name:"support-bundle" help:"Make a support bundle of a bridge."`
-	Session    sessionCommand    `cmd:"" help:"Inspect a sealed session."`
+	Session    sessionCommand    `cmd:"" help:"Inspect a sealed session, or make one for a SCIM server."`
 	Simulate   simulateCommand   `cmd:"" help:"Play identity providers against any SCIM server, and check the answers."`
 	Token      tokenCommand      `cmd:"" help:"Generate and print a bearer token."`
 	Version    versionCommand    `cmd:"" help:"Print version, commit and Go version."`

@@ -186,7 +186,7 @@ func newPair(t *testing.T) (token, sealed string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err = session.Seal(made, 3, session.Credentials{AccountID: "acc"}, nil)
+	sealed, err = session.Seal(made, 3, session.Integration{AccountID: "acc"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,7 +138,7 @@ func (r *realAccount) address() string { return strings.TrimPrefix(r.url, "http:
 type pair struct {
 	token       session.Token
 	sealed      string
-	credentials session.Credentials
+	credentials session.Integration
 }
 
 const manager = "manager@example.com"
@@ -158,7 +158,7 @@ func (r *realAccount) enrol(previous *pair, ends time.Time) (pair, api.Enrolment
 		r.t.Fatal(err)
 	}
 	p := pair{
-		credentials: session.Credentials{AccountURL: r.url, AccountID: r.model.ID, Email: manager, Secrets: secrets},
+		credentials: session.Integration{AccountURL: r.url, AccountID: r.model.ID, Email: manager, Secrets: secrets},
 	}
 	if p.token, err = session.NewToken(); err != nil {
 		r.t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 type sessionCommand struct {
 	Inspect sessionInspectCommand `cmd:"" help:"Show the header of a session file. It contains no secret."`
+	Seal    sessionSealCommand    `cmd:"" help:"Make a session for a SCIM server as the far side."`
 }
 
 type sessionInspectCommand struct {
@@ -40,8 +41,10 @@ func (s sessionInspectCommand) Run(c *console) error {
 // A sessionDocument is the header of a session file in JSON.
 type sessionDocument struct {
 	SessionFingerprint string         `json:"session_fingerprint"`
-	AccountID          string         `json:"account_id"`
-	Entries            []sessionEntry `json:"entries"` // the newest first
+	Kind               session.Kind   `json:"kind"`
+	AccountID          string         `json:"account_id,omitempty"`    // of an integration
+	DirectoryURL       string         `json:"directory_url,omitempty"` // of a directory
+	Entries            []sessionEntry `json:"entries"`                 // the newest first
 	OverlapEnds        time.Time      `json:"overlap_ends,omitzero"`
 }
 
@@ -54,7 +57,8 @@ type sessionEntry struct {
 func toSessionDocument(file session.File) sessionDocument {
 	newest := file.Entries[0].Header
 	d := sessionDocument{
-		SessionFingerprint: file.Fingerprint(), AccountID: newest.AccountID, OverlapEnds: newest.PreviousExpires,
+		SessionFingerprint: file.Fingerprint(), Kind: newest.Kind(), AccountID: newest.AccountID,
+		DirectoryURL: newest.DirectoryURL, OverlapEnds: newest.PreviousExpires,
 	}
 	for _, e := range file.Entries {
 		d.Entries = append(d.Entries, sessionEntry{e.Header.TokenFingerprint, e.Header.Epoch, e.Header.Version})
@@ -65,13 +69,19 @@ func toSessionDocument(file session.File) sessionDocument {
 func describeSession(w io.Writer, file session.File) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "session\t%s\n", file.Fingerprint())
-	fmt.Fprintf(t, "account\t%s\n", file.Entries[0].Header.AccountID)
+	newest := file.Entries[0].Header
+	fmt.Fprintf(t, "kind\t%s\n", newest.Kind())
+	if newest.Kind() == session.KindDirectory {
+		fmt.Fprintf(t, "directory\t%s\n", newest.DirectoryURL)
+	} else {
+		fmt.Fprintf(t, "account\t%s\n", newest.AccountID)
+	}
 	names := []string{"token's fingerprint", "previous token's"}
 	for i, e := range file.Entries {
 		fmt.Fprintf(t, "%s\t%s\tepoch %d, version %d\n", names[i], e.Header.TokenFingerprint, e.Header.Epoch,
 			e.Header.Version)
 	}
-	if ends := file.Entries[0].Header.PreviousExpires; !ends.IsZero() {
+	if ends := newest.PreviousExpires; !ends.IsZero() {
 		fmt.Fprintf(t, "end of the overlap\t%s\n", stamp(ends))
 	}
 	return t.Flush()

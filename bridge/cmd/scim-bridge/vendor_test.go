@@ -231,7 +231,7 @@ func TestASessionIsAFileOrTheTextItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := session.Seal(token, 3, session.Credentials{AccountID: "acc"}, nil)
+	sealed, err := session.Seal(token, 3, session.Integration{AccountID: "acc"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

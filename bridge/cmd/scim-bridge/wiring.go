@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -141,7 +142,8 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Health:    b.checker.Health,
 		OnSignIn:  b.recordSignIn,
 	})
-	b.verifier = auth.NewTokenVerifier(cfg.readSession, recordedConnector{b.connector, b.journal}, time.Now)
+	b.verifier = auth.NewTokenVerifier(readIntegration(cfg.readSession), recordedConnector{b.connector, b.journal},
+		time.Now)
 	b.watcher = &provision.Watcher{
 		Room:     b.connector,
 		Every:    cfg.confirmation,
@@ -279,4 +281,16 @@ func (b *runningBridge) scimHandler() http.Handler {
 		})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { made().ServeHTTP(w, r) })
+}
+
+// readIntegration refuses what read has read if it is a session for a SCIM server.
+func readIntegration(read func() (session.File, error)) func() (session.File, error) {
+	return func() (session.File, error) {
+		file, err := read()
+		if err == nil && file.Entries[0].Header.Kind() != session.KindIntegration {
+			return session.File{}, fmt.Errorf("%w: it is for the SCIM server %s, and this program serves accounts alone",
+				session.ErrUnreadable, file.Entries[0].Header.DirectoryURL)
+		}
+		return file, err
+	}
 }

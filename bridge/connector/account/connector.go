@@ -115,7 +115,7 @@ type Connector struct {
 
 // credentials are what a sealed session held.
 type credentials struct {
-	session.Credentials
+	session.Integration
 	epoch int64
 }
 
@@ -157,7 +157,7 @@ func New(cfg Config) *Connector {
 
 // SetCredentials gives the connector credentials. An earlier login serves until
 // there is one with the new credentials.
-func (c *Connector) SetCredentials(creds session.Credentials, epoch int64) {
+func (c *Connector) SetCredentials(creds session.Integration, epoch int64) {
 	c.mu.Lock()
 	c.creds = &credentials{creds, epoch}
 	c.mu.Unlock()

@@ -41,7 +41,7 @@ type faults struct {
 	hit  func(*http.Request) func() (*http.Response, error)
 	seen []string
 	// creds are those that signedIn signed in with.
-	creds session.Credentials
+	creds session.Integration
 }
 
 func (f *faults) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -208,7 +208,7 @@ func signedInWithAdmin(t testing.TB) (*account.Connector, *faults, *api.Client) 
 	var running sync.WaitGroup
 	running.Go(func() { c.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	network.creds = session.Credentials{AccountURL: "http://127.0.0.1", AccountID: model.ID, Email: managerEmail,
+	network.creds = session.Integration{AccountURL: "http://127.0.0.1", AccountID: model.ID, Email: managerEmail,
 		Secrets: secrets}
 	c.SetCredentials(network.creds, 1)
 	awaitPhase(t, c, account.SignedIn)

@@ -18,7 +18,7 @@ import (
 func TestAnExpiredGenerationStaysExpired(t *testing.T) {
 	t.Parallel()
 	c := New(Config{Log: hclog.NewNullLogger(), Now: time.Now})
-	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1"}, 1)
+	c.SetCredentials(session.Integration{AccountURL: "http://127.0.0.1"}, 1)
 	refused := func(code api.ErrorCode) error {
 		return &client.Error{Problem: api.Problem{Code: code, Status: http.StatusUnauthorized}}
 	}
@@ -37,7 +37,7 @@ func TestAnExpiredGenerationStaysExpired(t *testing.T) {
 			c.failed(c.creds, refused(api.ErrorCodeFirewallBlocked), 1)
 		}, true, false},
 		{"then the credentials are cleared", c.ClearCredentials, true, false},
-		{"then newer ones are set", func() { c.SetCredentials(session.Credentials{}, 2) }, true, false},
+		{"then newer ones are set", func() { c.SetCredentials(session.Integration{}, 2) }, true, false},
 	} {
 		row.happens()
 		s := c.CredentialState()
@@ -56,7 +56,7 @@ func TestChangesAreSignalledWithoutWaiting(t *testing.T) {
 	t.Parallel()
 	c := New(Config{Log: hclog.NewNullLogger(), Now: time.Now})
 	for epoch := range int64(3) { // without a receiver nothing blocks
-		c.SetCredentials(session.Credentials{}, epoch+1)
+		c.SetCredentials(session.Integration{}, epoch+1)
 	}
 	select {
 	case <-c.Changes():

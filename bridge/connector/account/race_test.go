@@ -61,7 +61,7 @@ func TestASignInThatOutlivesItsCredentialsLeavesTheBridgeSealed(t *testing.T) {
 		Now: time.Now, Log: hclog.NewNullLogger(), Transport: hookedTransport(func() { c.ClearCredentials() }),
 		Health: func() health.Health { return health.Health{State: health.Healthy} },
 	})
-	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1:1", AccountID: "acc", Email: "a@example.com",
+	c.SetCredentials(session.Integration{AccountURL: "http://127.0.0.1:1", AccountID: "acc", Email: "a@example.com",
 		Secrets: secrets}, 1)
 	creds, err := c.attempt(t.Context())
 	if err == nil {
@@ -96,9 +96,9 @@ func (d doer) Do(*http.Request) (*http.Response, error) {
 func TestAnOldPairsRefusalSaysNothingOfTheNewOne(t *testing.T) {
 	t.Parallel()
 	c := New(Config{Now: time.Now, Log: hclog.NewNullLogger()})
-	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1:1"}, 1)
+	c.SetCredentials(session.Integration{AccountURL: "http://127.0.0.1:1"}, 1)
 	tried := c.creds
-	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1:1"}, 2)
+	c.SetCredentials(session.Integration{AccountURL: "http://127.0.0.1:1"}, 2)
 	c.failed(tried, &client.Error{
 		Problem: api.Problem{Code: api.ErrorCodeCredentialsExpired, Status: http.StatusUnauthorized},
 	}, 1)

@@ -72,7 +72,7 @@ func seal(t *testing.T) (session.Token, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := session.Seal(token, 1, session.Credentials{
+	sealed, err := session.Seal(token, 1, session.Integration{
 		AccountURL: "http://127.0.0.1:1", AccountID: "acme", Email: "pm@example.com", Secrets: secrets,
 	}, nil)
 	if err != nil {
@@ -791,7 +791,7 @@ func TestAStoredTokenMustOpenTheNewestSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	newest, _ := seal(t)
-	if f.spec.Session, err = session.Seal(newest, 2, session.Credentials{AccountID: "acme", Email: "pm@example.com"},
+	if f.spec.Session, err = session.Seal(newest, 2, session.Integration{AccountID: "acme", Email: "pm@example.com"},
 		&session.Previous{Entry: previous.Entries[0]}); err != nil {
 		t.Fatal(err)
 	}
