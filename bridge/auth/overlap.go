@@ -36,6 +36,13 @@ func (v *TokenVerifier) isOld(epoch int64) bool {
 	return len(v.file.Entries) > 0 && epoch < v.file.Entries[0].Header.Epoch
 }
 
+// knowsPrevious reports whether the open session's previous token may be valid. An account
+// says which generations it accepts. Of a directory's sessions only those in the file are
+// valid: the second one names a token that was replaced twice.
+func (v *TokenVerifier) knowsPrevious() bool {
+	return v.open.Kind() == session.KindIntegration || !v.isOld(v.open.Epoch)
+}
+
 // checkSealed returns the refusal of a generation's token according to the sealed session:
 // the second session has expired.
 func (v *TokenVerifier) checkSealed(epoch int64) *Error {
@@ -48,7 +55,8 @@ func (v *TokenVerifier) checkSealed(epoch int64) *Error {
 
 // checkAlive returns nil if the token of the generation epoch is still valid while the
 // generation inUse is open. The account decides when an overlap ends; its last answer is
-// compared with the clock. Before its first answer, the sealed session decides.
+// compared with the clock. Before its first answer, and before a directory, the sealed
+// session decides.
 func (v *TokenVerifier) checkAlive(state session.CredentialState, epoch, inUse int64) *Error {
 	dead := v.isDead(state, epoch)
 	for _, g := range state.Generations {
