@@ -294,6 +294,14 @@ var walls = []wall{
 		why:   "the connector speaks to the account's API, never to its store",
 	},
 	{
+		room: "bridge/connector/scim",
+		may:  []string{"bridge", "bridge/internal", "bridge/scim/filter", "bridge/scim/schema"},
+		tests: []string{"bridge/account", "bridge/account/api", "bridge/account/client", "bridge/account/server",
+			"bridge/account/signin", "bridge/account/store", "bridge/connector/account", "bridge/health", "bridge/scim",
+			"bridge/scim/patch", "bridge/session", "bridge/simulate"},
+		why: "any SCIM server can stand there: the connector knows SCIM as data, and no account",
+	},
+	{
 		room: "bridge/server/page",
 		may: []string{"bridge", "bridge/auth", "bridge/bundle", "bridge/control", "bridge/explain", "bridge/health",
 			"bridge/internal", "bridge/journal", "bridge/problem", "bridge/session"},

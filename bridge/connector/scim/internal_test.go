@@ -1,0 +1,155 @@
+package scim
+
+import (
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+// What is written of a predicate is read as the same.
+func TestAFilterMeansTheSameThere(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ filter, want string }{
+		{`userName eq "ann@example.com"`, ""},
+		{`userName eq "\"a\\b\" <&> \u0007\u000a\u2028 é"`, ""},
+		{`userName eq "DOMAIN\\ann"`, `userName eq "DOMAIN\\ann"`},
+		{`emails[type eq "work" and value co "@example.com"]`, ""},
+		{`emails[value eq "x"]`, `emails.value eq "x"`},
+		{`emails eq "x"`, `emails.value eq "x"`},
+		{`id eq "1" and members[value eq "2"]`, `id eq "1" and members.value eq "2"`},
+		{`name.familyName sw "O'" or not (active eq true)`, `name.familyName sw "O'" or not (active eq true)`},
+		{`(userName eq "a" or userName eq "b") and title pr`, `(userName eq "a" or userName eq "b") and title pr`},
+		{`userName eq "a" and (title pr and nickName pr)`, ""},
+		{`urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq "7"`,
+			`urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq "7"`},
+		{`urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department eq "R&D"`, ""},
+		{`meta.lastModified gt "2026-01-31T08:00:00.5Z"`, ""},
+		{`urn:acme:User:level ge 7.5`, ""},
+		{`emails ne "x"`, ""},
+	} {
+		kind := schema.User
+		if strings.Contains(row.filter, "members") {
+			kind = schema.Group
+		}
+		want := compiled(t, row.filter, kind)
+		text := filterText(want)
+		if row.want != "" && text != row.want {
+			t.Errorf("%s is written %s", row.filter, text)
+		}
+		if got := compiled(t, text, kind); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is written %s:\n%+v\n%+v", row.filter, text, want, got)
+		}
+	}
+}
+
+func compiled(t *testing.T, text string, kind *schema.Resource) bridge.Predicate {
+	t.Helper()
+	e, err := filter.Parse(text)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	p, err := filter.Compile(e, kind)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return p
+}
+
+func TestEntityTagsAreStrongHere(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ sent, tag, own string }{
+		{`"1"`, `"1"`, `"1"`},
+		{`W/"1"`, `W/"1"`, `"W/1"`},
+		{`3694e05e9dff594`, `"3694e05e9dff594"`, `"3694e05e9dff594"`},
+		{`W/3`, `W/"3"`, `"W/3"`},
+		{` "a b" `, "", ""},
+		{`"a,b"`, "", ""},
+		{`"W/1"`, "", ""}, // it would be read as another one
+		{`""`, "", ""},
+		{"", "", ""},
+	} {
+		tag := readTag(row.sent)
+		if tag != row.tag || toOwnTag(tag) != row.own || fromOwnTag(row.own) != row.tag {
+			t.Errorf("%s is %s, here %s, and again %s", row.sent, tag, toOwnTag(tag), fromOwnTag(row.own))
+		}
+	}
+}
+
+func TestWhatIsKeptIsKept(t *testing.T) {
+	t.Parallel()
+	list := func(values ...any) []any { return values }
+	object := func(pairs ...any) map[string]any {
+		o := map[string]any{}
+		for i := 0; i < len(pairs); i += 2 {
+			o[pairs[i].(string)] = pairs[i+1]
+		}
+		return o
+	}
+	for name, row := range map[string]struct {
+		sent, got any
+		kept      bool
+	}{
+		"the same":                   {"a", "a", true},
+		"another case":               {"Ann", "ann", true},
+		"another text":               {"Ann", "Anna", false},
+		"nothing":                    {"Ann", nil, false},
+		"more than was sent":         {object("givenName", "A"), object("givenName", "A", "formatted", "A"), true},
+		"less":                       {object("givenName", "A", "familyName", "B"), object("givenName", "A"), false},
+		"false for nothing":          {object("value", "a", "primary", false), object("value", "a"), true},
+		"false for true":             {true, false, false},
+		"a list in another order":    {list("a", "b"), list("b", "a"), true},
+		"a list that lacks one":      {list("a", "b"), list("a"), false},
+		"one value for a list of it": {list("a"), "a", false},
+	} {
+		if keeps(row.got, row.sent) != row.kept {
+			t.Errorf("%s: kept is %t", name, !row.kept)
+		}
+	}
+}
+
+func TestRequestsAreCounted(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"/scim/v2/Users": "users", "/tenant/Users/x/Groups/a%2Fb": "groups",
+		"/scim/v2/ServiceProviderConfig": "serviceproviderconfig", "/": "other", "/scim/v2/Users/1/2": "other",
+	} {
+		if got := operationOf(path); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+	registry := httpkit.NewMetrics("test")
+	transport := NewMeter(registry).Transport(answering(http.StatusTooManyRequests))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://far.example.com/scim/v2/Users/7", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "scimbridge_connector_requests_total" && len(f.GetMetric()) == 1 &&
+			strings.Contains(f.GetMetric()[0].String(), "429") {
+			return
+		}
+	}
+	t.Errorf("not counted: %v", families)
+}
+
+// answering answers every request so.
+type answering int
+
+func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: int(a), Body: http.NoBody}, nil
+}
