@@ -304,7 +304,8 @@ var catalogue = []entry{
 			"the bearer token as unseal_token_wo of scimbridge_deployment: it writes the session, which the account " +
 			"stores, to the bridge again. If Terraform did not deploy the bridge, write the `session` of " +
 			"scimbridge_provisioning to the session file; the bridge reads it again every 5 seconds. If the bearer " +
-			"token is lost, set a new one as bearer_token_wo of scimbridge_provisioning in the same run.{{end}}"),
+			"token is lost, set a new one as bearer_token_wo of scimbridge_provisioning in the same run.{{end}} " +
+			"A session for a SCIM server is made again by `scim-bridge session seal`."),
 	},
 	{
 		code:  CredentialsChanged,
@@ -396,6 +397,58 @@ var catalogue = []entry{
 			"authority issued that, the bridge needs the authority's root certificate: --account-ca-file of " +
 			"scim-bridge serve, pod.ca_certificate_pem of kubernetes, or SSL_CERT_FILE. {{end}}" +
 			"The bridge retries and needs no restart. Until it succeeds, SCIM requests are answered with 503."),
+	},
+	{
+		code:  DirectoryUnreachable,
+		title: parse(`The SCIM server behind the bridge does not answer`),
+		cause: parse("The bridge stands before a SCIM server{{with .url}} at {{.}}{{end}}, which does not answer as " +
+			"one{{with .reason}}: {{.}}{{end}}. Until it does, the identity provider gets 503, and sends its " +
+			"requests again later."),
+		remedy: parse("Make sure that the server runs, that the bridge's machine may reach it, and that the address " +
+			"is its base address: on the bridge's machine, `curl -i {{with .url}}{{shell .}}{{else}}URL{{end}}" +
+			"/ServiceProviderConfig` has to show an answer of the server, which may be a refusal. If its certificate " +
+			"is from an authority of its own, name that with --account-ca-file. If the address is wrong, seal a " +
+			"session for the right one and start the bridge with that. The server is asked again every 15 seconds: " +
+			"otherwise no restart is needed."),
+	},
+	{
+		code:  DirectoryTokenRefused,
+		title: parse(`The SCIM server does not accept the bridge's token`),
+		cause: parse("The SCIM server behind the bridge{{with .url}} ({{.}}){{end}} refused the token in the " +
+			"session{{with .reason}}: {{.}}{{end}}. The token was revoked, has expired, or does not allow what the " +
+			"identity provider asked for."),
+		remedy: parse("Make a new token at the server, and seal it under the bearer token that is in use: " +
+			"`scim-bridge session seal --directory {{with .url}}{{shell .}}{{else}}URL{{end}} --bearer-token-file " +
+			"BEARER_TOKEN --previous SESSION -o SESSION`, with the server's new token on standard input, where " +
+			"BEARER_TOKEN and SESSION are placeholders for the files of the bearer token and of the session. " +
+			"Then start the bridge again. The identity provider's token stays the same."),
+	},
+	{
+		code:  DirectoryRateLimited,
+		title: parse(`The SCIM server limits the bridge's requests`),
+		cause: parse("The SCIM server behind the bridge{{with .url}} ({{.}}){{end}} asks for fewer requests" +
+			"{{with .reason}}: {{.}}{{end}}. The bridge waits as long as the server asks for; where that is too " +
+			"long, the identity provider gets 429, and sends its requests again later."),
+		remedy: parse("A first synchronisation sends many requests: if that is going on, wait for its end. Otherwise " +
+			"raise the limit at the server, or have the identity provider synchronise less often. The problem clears " +
+			"with the server's next answer."),
+	},
+	{
+		code:  DirectoryCapabilityMissing,
+		title: parse(`The SCIM server cannot do what the identity provider asks for`),
+		cause: parse("The SCIM server behind the bridge{{with .url}} ({{.}}){{end}} cannot do something that the " +
+			"identity provider asked for, and the bridge cannot do it in another way{{with .reason}}: {{.}}{{end}}."),
+		remedy: parse("Switch off in the identity provider what the server cannot do, such as pushing groups, or " +
+			"update the server. Then start the bridge again: until then the problem stays."),
+	},
+	{
+		code:  DirectoryAttributeNotKept,
+		title: parse(`The SCIM server does not keep all attributes`),
+		cause: parse("The SCIM server behind the bridge{{with .url}} ({{.}}){{end}} was sent attributes that it does " +
+			"not keep as they were sent{{with .attributes}}: {{.}}{{end}}. It keeps the others."),
+		remedy: parse("Remove these attributes from the mapping in the identity provider, or configure the server to " +
+			"keep them. If nobody needs them there, no action is needed. The problem clears a day after the first " +
+			"such request, or when the bridge is started again."),
 	},
 	{
 		code:  SignupDomainMissing,

@@ -97,6 +97,21 @@ var cases = []struct {
 	{problem.AccountUnreachable, problem.Facts{
 		"url": "https://account.example.com/", "answered": `404 Not Found of the type "text/html" from "nginx"`,
 	}},
+	{problem.DirectoryUnreachable, problem.Facts{
+		"url": "https://scim.example.com/scim/v2", "reason": "the server behind the bridge cannot be reached",
+	}},
+	{problem.DirectoryTokenRefused, problem.Facts{
+		"url": "https://scim.example.com/a b", "reason": "the server behind the bridge answered 401",
+	}},
+	{problem.DirectoryRateLimited, problem.Facts{
+		"url": "https://scim.example.com/scim/v2", "reason": "the server behind the bridge answered 429",
+	}},
+	{problem.DirectoryCapabilityMissing, problem.Facts{
+		"url": "https://scim.example.com/scim/v2", "reason": "the server behind the bridge answered 501",
+	}},
+	{problem.DirectoryAttributeNotKept, problem.Facts{
+		"url": "https://scim.example.com/scim/v2", "attributes": "nickName of a user, locale of a user",
+	}},
 	{problem.SignupDomainMissing, problem.Facts{"user_name": "ann@example.com", "domain": "1.new-example.com"}},
 	{problem.AddressMissing, problem.Facts{"user_name": "ann"}},
 	{problem.AddressMissing, problem.Facts{"user_name": "ann", "email": "ann@example.com", "reason": "address_taken"}},
@@ -164,7 +179,9 @@ func TestCodesAreComplete(t *testing.T) {
 	want := []problem.Code{
 		"sealed", "token_rejected", "session_unreadable", "credentials_changed", "two_factor_enforced",
 		"provisioning_inactive", "firewall_blocked", "firewall_blocked_cloud_provider", "firewall_disabled",
-		"account_unreachable", "signup_domain_missing", "address_missing", "confirmation_stuck", "members_unknown",
+		"account_unreachable", "directory_unreachable", "directory_token_refused", "directory_rate_limited",
+		"directory_capability_missing", "directory_attribute_not_kept",
+		"signup_domain_missing", "address_missing", "confirmation_stuck", "members_unknown",
 		"suspensions_held", "storage_full", "storage_lost", "overloaded", "certificate_expiring", "certificate_invalid",
 	}
 	var got []problem.Code

@@ -27,6 +27,11 @@ const (
 	FirewallBlockedCloudProvider Code = "firewall_blocked_cloud_provider"
 	FirewallDisabled             Code = "firewall_disabled"
 	AccountUnreachable           Code = "account_unreachable"
+	DirectoryUnreachable         Code = "directory_unreachable"
+	DirectoryTokenRefused        Code = "directory_token_refused"
+	DirectoryRateLimited         Code = "directory_rate_limited"
+	DirectoryCapabilityMissing   Code = "directory_capability_missing"
+	DirectoryAttributeNotKept    Code = "directory_attribute_not_kept"
 	SignupDomainMissing          Code = "signup_domain_missing"
 	AddressMissing               Code = "address_missing"
 	ConfirmationStuck            Code = "confirmation_stuck"
@@ -70,28 +75,30 @@ const (
 	FactRefused  = "refused"  // the account service's answer, if it is an internal error
 	// kinds of anonymous IPs that the rule names and the address has, separated by commas
 	FactAnonymous = "anonymous_ips"
-	FactContinent = "continent" // that the firewall rule names and the address is in
-	FactCount     = "count"     // number of occurrences
-	FactCountry   = "country"   // that the firewall rule names and the address is in
-	FactDatabase  = "database"  // the account's --database
-	FactDataDir   = "data_dir"  // of the bridge
-	FactDomain    = "domain"    // host name of an e-mail address or of a certificate
-	FactEmail     = "email"     // an e-mail address
-	FactExpires   = "expires"   // RFC 3339
-	FactForeign   = "foreign"   // token_rejected: "true" if the IdP's own requests are still accepted
-	FactGroup     = "group"     // a group, or several in one text
-	FactIDs       = "ids"       // the first ones, quoted
-	FactInstance  = "instance"  // a bridge instance
-	FactNetworks  = "networks"  // clients' networks, each with its count
-	FactOldest    = "oldest"    // RFC 3339: since when the oldest of several is there
-	FactPeople    = "people"    // the first SCIM ids, separated by commas
-	FactPrevious  = "previous"  // token_rejected: "true" if it was the previous pair's token
-	FactRemovals  = "removals"  // held removals from groups
-	FactReason    = "reason"    // the error, or the account's reason
-	FactRuleID    = "rule_id"   // firewall rule; missing if the default action decided
-	FactSetting   = "setting"   // session_unreadable, sealed: the setting with the wrong value
-	FactURL       = "url"
-	FactUserName  = "user_name"
+	// those that a SCIM server does not keep, separated by commas
+	FactAttributes = "attributes"
+	FactContinent  = "continent" // that the firewall rule names and the address is in
+	FactCount      = "count"     // number of occurrences
+	FactCountry    = "country"   // that the firewall rule names and the address is in
+	FactDatabase   = "database"  // the account's --database
+	FactDataDir    = "data_dir"  // of the bridge
+	FactDomain     = "domain"    // host name of an e-mail address or of a certificate
+	FactEmail      = "email"     // an e-mail address
+	FactExpires    = "expires"   // RFC 3339
+	FactForeign    = "foreign"   // token_rejected: "true" if the IdP's own requests are still accepted
+	FactGroup      = "group"     // a group, or several in one text
+	FactIDs        = "ids"       // the first ones, quoted
+	FactInstance   = "instance"  // a bridge instance
+	FactNetworks   = "networks"  // clients' networks, each with its count
+	FactOldest     = "oldest"    // RFC 3339: since when the oldest of several is there
+	FactPeople     = "people"    // the first SCIM ids, separated by commas
+	FactPrevious   = "previous"  // token_rejected: "true" if it was the previous pair's token
+	FactRemovals   = "removals"  // held removals from groups
+	FactReason     = "reason"    // the error, or the account's reason
+	FactRuleID     = "rule_id"   // firewall rule; missing if the default action decided
+	FactSetting    = "setting"   // session_unreadable, sealed: the setting with the wrong value
+	FactURL        = "url"
+	FactUserName   = "user_name"
 
 	FactSuspensions = "suspensions" // held ones
 
