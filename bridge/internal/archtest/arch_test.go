@@ -302,6 +302,12 @@ var walls = []wall{
 		why: "any SCIM server can stand there: the connector knows SCIM as data, and no account",
 	},
 	{
+		room: "bridge/connector/front",
+		may: []string{"bridge", "bridge/connector/scim", "bridge/health", "bridge/internal", "bridge/problem",
+			"bridge/session"},
+		why: "it knows the SCIM server's credentials and health, not the accounts beside it",
+	},
+	{
 		room: "bridge/server/page",
 		may: []string{"bridge", "bridge/auth", "bridge/bundle", "bridge/control", "bridge/explain", "bridge/health",
 			"bridge/internal", "bridge/journal", "bridge/problem", "bridge/session"},
@@ -320,7 +326,7 @@ var walls = []wall{
 			"bridge/account/server",
 			"bridge/account/signin", "bridge/account/smtp",
 			"bridge/account/store", "bridge/auth", "bridge/build", "bridge/bundle", "bridge/certificate",
-			"bridge/connector/account",
+			"bridge/connector/account", "bridge/connector/front",
 			"bridge/control", "bridge/datadir", "bridge/explain",
 			"bridge/health", "bridge/internal", "bridge/journal", "bridge/problem", "bridge/provision", "bridge/scim",
 			"bridge/server", "bridge/server/page", "bridge/session", "bridge/simulate"},
