@@ -1,6 +1,7 @@
 package scim_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -239,8 +240,8 @@ func TestALostAnswerToACreationMakesNobodyTwice(t *testing.T) {
 			return func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
 				time.AfterFunc(300*time.Millisecond, func() {
-					late := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(string(body)))
-					written(far, late)
+					late := context.WithoutCancel(r.Context())
+					written(far, httptest.NewRequestWithContext(late, http.MethodPost, "/", bytes.NewReader(body)))
 				})
 				refuse(w, http.StatusGatewayTimeout, "", "late")
 			}

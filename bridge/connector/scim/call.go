@@ -70,7 +70,7 @@ type answer struct {
 func (d *Directory) call(ctx context.Context, r request) (a answer, lost bool, err error) {
 	for n := 0; ; n++ {
 		a, err = d.attempt(ctx, r)
-		f, failed := errors.AsType[*Fault](err)
+		f, failed := errors.AsType[*FaultError](err)
 		if !failed || n >= len(pauses) {
 			return a, lost, err
 		}
@@ -88,7 +88,7 @@ func (d *Directory) call(ctx context.Context, r request) (a answer, lost bool, e
 	}
 }
 
-// attempt asks once. Its error is a *Fault or a *refusal.
+// attempt asks once. Its error is a *FaultError or a *refusal.
 func (d *Directory) attempt(ctx context.Context, r request) (answer, error) {
 	token := d.cfg.Token()
 	if token.IsZero() {
@@ -156,7 +156,7 @@ func (d *Directory) newRequest(ctx context.Context, r request) (*http.Request, e
 
 // unanswered makes the fault of a request without an answer.
 func unanswered(ctx context.Context, r request, err error) error {
-	f := &Fault{Cause: Unreachable, err: err, Detail: "the directory behind the bridge cannot be reached",
+	f := &FaultError{Cause: Unreachable, err: err, Detail: "the directory behind the bridge cannot be reached",
 		Reason: reason(err)}
 	op, isNet := errors.AsType[*net.OpError](err)
 	if !isNet || op.Op != "dial" {
@@ -181,7 +181,7 @@ func reason(err error) string {
 func (d *Directory) read(r request, resp *http.Response) (answer, error) {
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return answer{}, &Fault{Cause: Unreachable, Status: resp.StatusCode, lost: r.isWrite(), err: err,
+		return answer{}, &FaultError{Cause: Unreachable, Status: resp.StatusCode, lost: r.isWrite(), err: err,
 			Detail: "an answer of the directory behind the bridge broke off", Reason: reason(err)}
 	}
 	if len(text) > maxAnswer {
@@ -214,7 +214,7 @@ func decodeObject(text []byte) (map[string]any, bool) {
 
 // foreign makes the fault of an answer that no SCIM server gives. An answer
 // that was cut off is one, too.
-func foreign(resp *http.Response, lost bool) *Fault {
+func foreign(resp *http.Response, lost bool) *FaultError {
 	what := fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	if v := resp.Header.Get("Content-Type"); v != "" {
 		what += fmt.Sprintf(" of the type %.60q", v)
@@ -222,7 +222,7 @@ func foreign(resp *http.Response, lost bool) *Fault {
 	if to, err := url.Parse(resp.Header.Get("Location")); err == nil && to.Host != "" {
 		what += fmt.Sprintf(" to %.60q", to.Host) // what follows may be anybody's
 	}
-	return &Fault{Cause: Unreachable, Status: resp.StatusCode, lost: lost, RetryAfter: retryAfter(resp),
+	return &FaultError{Cause: Unreachable, Status: resp.StatusCode, lost: lost, RetryAfter: retryAfter(resp),
 		Detail: "something else than a SCIM server answers for the directory behind the bridge: " + what}
 }
 
@@ -238,7 +238,7 @@ func (d *Directory) refused(r request, resp *http.Response, object map[string]an
 	switch status := resp.StatusCode; {
 	case status == http.StatusTooManyRequests:
 		wait := d.limits.pause(max(retryAfter(resp), time.Second))
-		return &Fault{Cause: RateLimited, Status: status, RetryAfter: wait,
+		return &FaultError{Cause: RateLimited, Status: status, RetryAfter: wait,
 			Detail: "the directory behind the bridge takes no more requests for now"}
 	case status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired:
 		return tokenRefused(status)
@@ -251,7 +251,7 @@ func (d *Directory) refused(r request, resp *http.Response, object map[string]an
 	case status == http.StatusNotImplemented:
 		return no
 	case status >= 500:
-		f := &Fault{Cause: Unreachable, Status: status, RetryAfter: retryAfter(resp), lost: r.isWrite(),
+		f := &FaultError{Cause: Unreachable, Status: status, RetryAfter: retryAfter(resp), lost: r.isWrite(),
 			working: r.isWrite() && status == http.StatusGatewayTimeout,
 			Detail:  fmt.Sprintf("the directory behind the bridge fails: it answered %d", status)}
 		if status == http.StatusServiceUnavailable && f.RetryAfter > 0 {
@@ -265,8 +265,8 @@ func (d *Directory) refused(r request, resp *http.Response, object map[string]an
 	return no
 }
 
-func tokenRefused(status int) *Fault {
-	return &Fault{Cause: TokenRefused, Status: status,
+func tokenRefused(status int) *FaultError {
+	return &FaultError{Cause: TokenRefused, Status: status,
 		Detail: fmt.Sprintf("the directory behind the bridge refuses the token: it answered %d", status)}
 }
 
@@ -329,7 +329,7 @@ func (l *limits) acquire(ctx context.Context) (release func(), err error) {
 	case l.slots <- struct{}{}:
 		release = func() { <-l.slots }
 	case <-ctx.Done():
-		return nil, &Fault{Cause: RateLimited, RetryAfter: time.Second,
+		return nil, &FaultError{Cause: RateLimited, RetryAfter: time.Second,
 			Detail: "too many requests wait for the directory behind the bridge"}
 	}
 	l.mu.Lock()
@@ -337,16 +337,16 @@ func (l *limits) acquire(ctx context.Context) (release func(), err error) {
 	l.mu.Unlock()
 	if deadline, ok := ctx.Deadline(); wait > 0 && ok && time.Until(deadline) <= wait {
 		release()
-		return nil, &Fault{Cause: RateLimited, RetryAfter: wait,
+		return nil, &FaultError{Cause: RateLimited, RetryAfter: wait,
 			Detail: "the directory behind the bridge takes no more requests for now"}
 	}
 	if wait > 0 && !sleep(ctx, wait) {
 		release()
-		return nil, &Fault{Cause: Unreachable, Detail: "the request ended", err: ctx.Err()}
+		return nil, &FaultError{Cause: Unreachable, Detail: "the request ended", err: ctx.Err()}
 	}
 	if err := l.rate.Wait(ctx); err != nil {
 		release()
-		return nil, &Fault{Cause: RateLimited, RetryAfter: time.Second, err: err,
+		return nil, &FaultError{Cause: RateLimited, RetryAfter: time.Second, err: err,
 			Detail: "too many requests wait for the directory behind the bridge"}
 	}
 	return release, nil

@@ -153,7 +153,7 @@ func (d *Directory) note(r request, err error) {
 }
 
 // noteLack remembers what the far side cannot do, once.
-func (d *Directory) noteLack(f *Fault) {
+func (d *Directory) noteLack(f *FaultError) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	known := slices.ContainsFunc(d.state.Lacks, func(t Trouble) bool { return t.Detail == f.Detail })

@@ -58,10 +58,9 @@ type Directory struct {
 	people *collection
 	groups *collection
 
-	// background ends with Close: reading a whole list outlives the request that needs it.
-	background context.Context
-	stop       context.CancelFunc
-	reading    sync.WaitGroup
+	// closed is closed by Close: reading a whole list outlives the request that needs it.
+	closed  chan struct{}
+	reading sync.WaitGroup
 
 	learning chan struct{} // has an element while one learns
 
@@ -117,10 +116,10 @@ func New(cfg Config) (*Directory, error) {
 		limits: &limits{
 			slots: make(chan struct{}, cfg.Concurrency), rate: rate.NewLimiter(rate.Limit(cfg.Rate), cfg.Rate),
 		},
+		closed:   make(chan struct{}),
 		learning: make(chan struct{}, 1),
 		batch:    firstBatch, trusted: make(map[memberChange]bool),
 	}
-	d.background, d.stop = context.WithCancel(context.Background())
 	d.people = d.newCollection(collection{
 		schema: schema.User, unique: "userName", taken: bridge.UserNameTaken, list: "groups", pageSize: 100,
 	})
@@ -144,9 +143,9 @@ func setDefault[T comparable](value *T, to T) {
 	}
 }
 
-// Close ends what the Directory does beside requests.
+// Close ends what the Directory does beside requests. It must be called once.
 func (d *Directory) Close() {
-	d.stop()
+	close(d.closed)
 	d.reading.Wait()
 }
 

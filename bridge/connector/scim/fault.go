@@ -25,9 +25,9 @@ const (
 	CapabilityMissing Cause = "capability_missing"
 )
 
-// A Fault is a question that the far side did not answer as a SCIM server does.
+// A FaultError is a question that the far side did not answer as a SCIM server does.
 // It is in the chain of each error that is bridge.ErrUnavailable.
-type Fault struct {
+type FaultError struct {
 	Cause      Cause
 	Status     int           // of the answer; 0 without one
 	Detail     string        // what happened, as a clause for the client; has no secret
@@ -39,7 +39,7 @@ type Fault struct {
 	err     error
 }
 
-func (f *Fault) Error() string {
+func (f *FaultError) Error() string {
 	if f.Reason == "" {
 		return f.Detail
 	}
@@ -47,11 +47,11 @@ func (f *Fault) Error() string {
 }
 
 // Unwrap returns the error of the network, if there was one.
-func (f *Fault) Unwrap() error { return f.err }
+func (f *FaultError) Unwrap() error { return f.err }
 
 // CauseOf returns the cause of an error of a Directory, or "" if it is none of the far side's.
 func CauseOf(err error) Cause {
-	if f, ok := errors.AsType[*Fault](err); ok {
+	if f, ok := errors.AsType[*FaultError](err); ok {
 		return f.Cause
 	}
 	if bridge.CodeOf(err) == bridge.TooMany {
@@ -60,8 +60,8 @@ func CauseOf(err error) Cause {
 	return ""
 }
 
-func missing(format string, args ...any) *Fault {
-	return &Fault{Cause: CapabilityMissing, Detail: fmt.Sprintf(format, args...)}
+func missing(format string, args ...any) *FaultError {
+	return &FaultError{Cause: CapabilityMissing, Detail: fmt.Sprintf(format, args...)}
 }
 
 // A refusal is an answer by which the far side says no.
@@ -102,7 +102,7 @@ func cannot(err error) bool {
 
 // isLost reports whether a question that failed may have had its effect.
 func isLost(err error) bool {
-	f, ok := errors.AsType[*Fault](err)
+	f, ok := errors.AsType[*FaultError](err)
 	return ok && f.lost
 }
 
@@ -114,7 +114,7 @@ func (c *collection) directoryError(err error) error {
 	if _, ok := errors.AsType[*bridge.Error](err); ok {
 		return err
 	}
-	if f, ok := errors.AsType[*Fault](err); ok {
+	if f, ok := errors.AsType[*FaultError](err); ok {
 		if f.Cause == RateLimited {
 			return &bridge.Error{Code: bridge.TooMany, Detail: f.Detail, RetryAfter: max(f.RetryAfter, time.Second)}
 		}
@@ -126,9 +126,9 @@ func (c *collection) directoryError(err error) error {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return c.refusalError(r)
 	}
-	return &bridge.UnavailableError{Detail: "the directory behind the bridge cannot be asked",
-		Err: &Fault{Cause: Unreachable, Detail: "the directory behind the bridge cannot be asked", Reason: err.Error(),
-			err: err}}
+	f := &FaultError{Cause: Unreachable, Detail: "the directory behind the bridge cannot be asked", Reason: err.Error(),
+		err: err}
+	return &bridge.UnavailableError{Detail: f.Detail, Err: f}
 }
 
 func (c *collection) refusalError(r *refusal) error {
@@ -154,11 +154,11 @@ func (c *collection) refusalError(r *refusal) error {
 		c.noteLack(f)
 		return &bridge.UnavailableError{Detail: f.Detail, Err: f}
 	default:
-		f := &Fault{Cause: Unreachable, Status: r.status,
+		f := &FaultError{Cause: Unreachable, Status: r.status,
 			Detail: fmt.Sprintf("the directory behind the bridge answered %d", r.status)}
 		return &bridge.UnavailableError{Detail: f.Detail, Err: f}
 	}
 	return e
 }
 
-func faultOf(err error) (*Fault, bool) { return errors.AsType[*Fault](err) }
+func faultOf(err error) (*FaultError, bool) { return errors.AsType[*FaultError](err) }

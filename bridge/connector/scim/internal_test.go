@@ -1,8 +1,11 @@
 package scim
 
 import (
+	"fmt"
 	"net/http"
 	"reflect"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,6 +114,37 @@ func TestWhatIsKeptIsKept(t *testing.T) {
 			t.Errorf("%s: kept is %t", name, !row.kept)
 		}
 	}
+}
+
+// It is not parallel: other tests' memory would be counted.
+func TestAnIndexTakesLittleMemory(t *testing.T) {
+	const people = 10_000
+	before := heap()
+	x := newIndex(people)
+	for i := range people {
+		name := fmt.Sprintf("p%d@example.com", i)
+		x.put(fmt.Sprintf("%032d", i), []key{newKey("userName", name), newKey("externalId", "e"+name),
+			newKey("emails", name)})
+	}
+	used := heap() - before
+	t.Logf("%d bytes for each of %d people", used/people, people)
+	if used > 8<<20 {
+		t.Errorf("%d people take %d KiB", people, used>>10)
+	}
+	if ids := x.get(newKey("emails", " P7@Example.com")); !slices.Equal(ids, []string{fmt.Sprintf("%032d", 7)}) {
+		t.Errorf("found %v", ids)
+	}
+	x.put("another", nil)
+	if began, _ := x.since(); len(x.byID) > 1 || !began.IsZero() {
+		t.Errorf("it has %d of at most %d people", len(x.byID), people)
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func TestRequestsAreCounted(t *testing.T) {

@@ -32,7 +32,7 @@ func (c *collection) page(ctx context.Context, w window) (listing, error) {
 	a, _, err := c.call(ctx, request{method: http.MethodGet, path: c.schema.Endpoint, query: query, repeatable: true})
 	if isRefused(err, http.StatusNotFound) {
 		// There is always a list: this is a wrong address, and nobody is gone.
-		return listing{}, &Fault{Cause: Unreachable, Status: http.StatusNotFound,
+		return listing{}, &FaultError{Cause: Unreachable, Status: http.StatusNotFound,
 			Detail: "the directory behind the bridge has no " + c.schema.Endpoint + " at this address: it answered 404"}
 	}
 	if err != nil {
@@ -44,7 +44,7 @@ func (c *collection) page(ctx context.Context, w window) (listing, error) {
 		count, hasTotal = json.Number(s), true
 	}
 	if !hasList && !hasTotal {
-		return listing{}, &Fault{Cause: Unreachable, Status: a.status,
+		return listing{}, &FaultError{Cause: Unreachable, Status: a.status,
 			Detail: "something else than a SCIM server answers for the directory behind the bridge: it sends no list"}
 	}
 	var l listing
@@ -78,7 +78,7 @@ func (c *collection) all(ctx context.Context, query url.Values, begin func(), vi
 			return err
 		}
 	}
-	return &Fault{Cause: Unreachable, err: err,
+	return &FaultError{Cause: Unreachable, err: err,
 		Detail: "the list of the directory behind the bridge changes faster than it can be read"}
 }
 

@@ -322,15 +322,20 @@ func (d *Directory) checkEffect(ctx context.Context, id string, set memberSet) e
 		return nil
 	}
 	missed, stayed := without(set.add, now), intersection(set.remove, now)
-	// Those who were in and do not leave must still be in.
-	lost := without(without(set.before, set.remove), now)
+	// Those who were in and do not leave must still be in. Without them nothing is proved: it may take out all.
+	remain := without(set.before, set.remove)
+	lost := without(remain, now)
 	if len(missed)+len(stayed)+len(lost) > 0 {
 		d.cfg.Log.Warn("the far side does not change members as it is asked; they are written as a whole", "id", id,
 			"not_added", len(missed), "not_removed", len(stayed), "lost", len(lost))
 		set.before = distinct(slices.Concat(set.before, now))
-		return d.putMembers(ctx, id, set, "")
+		if err := d.putMembers(ctx, id, set, ""); err != nil {
+			return err
+		}
+		d.found(canPatch, No) // from now on groups are written as a whole
+		return nil
 	}
-	d.trust(len(set.add) > 0, len(set.remove) > 0 && len(set.before) > 0)
+	d.trust(len(set.add) > 0, len(set.remove) > 0 && len(remain) > 0)
 	return nil
 }
 

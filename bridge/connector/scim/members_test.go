@@ -73,6 +73,14 @@ func TestMembersAreChangedAsAsked(t *testing.T) {
 				}
 			}
 			check("created", ids[:20], bridge.Group{}, nil)
+			// It proves nothing that the only member leaves.
+			small, err := front.CreateGroup(t.Context(), groupInput("Small", ids[0]))
+			if err == nil {
+				_, err = front.UpdateGroup(t.Context(), small.ID, bridge.GroupChange{Remove: ids[:1]}, "", false)
+			}
+			if err != nil || far.inGroup(small.ID) != nil {
+				t.Fatalf("the only member is still in: %v, %v", far.inGroup(small.ID), err)
+			}
 			update := func(c bridge.GroupChange) (bridge.Group, error) {
 				return front.UpdateGroup(t.Context(), group, c, "", true)
 			}

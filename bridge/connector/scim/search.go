@@ -224,8 +224,8 @@ func (c *collection) prove(ctx context.Context, shape string, p bridge.Predicate
 func (c *collection) trustFilter(shape string, t trust) {
 	c.filters.set(shape, t)
 	if t != proved {
-		c.cfg.Log.Debug("the far side does not answer a filter as it should", "resource", c.schema.Name, "filter", shape,
-			"takes", t == blind)
+		c.cfg.Log.Debug("the far side does not answer a filter as it should", "resource", c.schema.Name,
+			"filter", shape, "takes", t == blind)
 	}
 }
 
@@ -398,8 +398,17 @@ func (c *collection) readIndex(ctx context.Context, asked time.Time) error {
 	done := make(chan error, 1)
 	c.reading.Go(func() {
 		defer func() { <-c.index.scanning }()
-		ctx, cancel := context.WithTimeout(c.background, longestReading)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestReading)
 		defer cancel()
+		ended := make(chan struct{})
+		defer close(ended)
+		go func() {
+			select {
+			case <-c.closed:
+				cancel()
+			case <-ended:
+			}
+		}()
 		done <- c.fillIndex(ctx)
 	})
 	select {
@@ -410,7 +419,7 @@ func (c *collection) readIndex(ctx context.Context, asked time.Time) error {
 	}
 }
 
-var errReading = &Fault{Cause: Unreachable,
+var errReading = &FaultError{Cause: Unreachable,
 	Detail: "the list of the directory behind the bridge is still being read; it has no filter for this"}
 
 var errTooMany = errors.New("the index is full")

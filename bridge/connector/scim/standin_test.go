@@ -64,8 +64,6 @@ type standIn struct {
 	counts map[string]int
 	// hit decides on a request before it is served; true means that it has answered.
 	hit func(http.ResponseWriter, *http.Request) bool
-	// after is called with each served request before the answer is sent; true keeps the answer back.
-	after func(*http.Request) bool
 	// largest is the largest number of members in a PATCH.
 	largest int
 }
@@ -130,12 +128,6 @@ func (s *standIn) intercept(hit func(http.ResponseWriter, *http.Request) bool) {
 	s.hit = hit
 }
 
-func (s *standIn) loseAnswers(after func(*http.Request) bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.after = after
-}
-
 // once applies hit to the first request of a method whose path begins so.
 func once(method, path string, hit http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
 	var first sync.Once
@@ -151,7 +143,7 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimPrefix(r.URL.EscapedPath(), "/scim/v2")
 	s.mu.Lock()
 	s.counts[r.Method+" "+path]++
-	hit, after := s.hit, s.after
+	hit := s.hit
 	s.mu.Unlock()
 	if hit != nil && hit(w, r) {
 		return
@@ -164,9 +156,6 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.serve(answer, r, path)
 	s.mu.Unlock()
-	if after != nil && after(r) {
-		panic(http.ErrAbortHandler) // the connection breaks
-	}
 	for name, values := range answer.Header() {
 		w.Header()[name] = values
 	}
@@ -436,7 +425,7 @@ func (s *standIn) shown(o map[string]any, kind *schema.Resource, excluded string
 	meta := map[string]any{"resourceType": kind.Name, "location": "https://internal.example/" + kind.Endpoint}
 	if created, ok := o["created"].(time.Time); ok {
 		meta["created"] = created.Format(time.RFC3339Nano)
-		meta["lastModified"] = created.Add(time.Duration(o["revision"].(int)) * time.Second).Format(time.RFC3339Nano)
+		meta["lastModified"] = created.AddDate(0, 0, o["revision"].(int)).Format(time.RFC3339Nano)
 	}
 	if !s.noVersions {
 		meta["version"] = s.tag(o)

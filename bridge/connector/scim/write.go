@@ -44,7 +44,7 @@ func (c *collection) notFound(id string) error {
 func (c *collection) answered(a answer, id string) (document, error) {
 	doc, err := c.document(a.object, a.header.Get("ETag"))
 	if err != nil {
-		return doc, &Fault{Cause: Unreachable, Status: a.status,
+		return doc, &FaultError{Cause: Unreachable, Status: a.status,
 			Detail: "the directory behind the bridge sent something else than a resource"}
 	}
 	switch {
@@ -54,7 +54,7 @@ func (c *collection) answered(a answer, id string) (document, error) {
 	case strings.EqualFold(doc.id, id):
 		return doc, c.notFound(id) // ids are case-exact (RFC 7643 section 3.1)
 	default:
-		return doc, &Fault{Cause: Unreachable, Status: a.status,
+		return doc, &FaultError{Cause: Unreachable, Status: a.status,
 			Detail: "the directory behind the bridge sent another resource than was asked for"}
 	}
 	if c == c.groups && len(doc.references) > 0 {
@@ -78,7 +78,7 @@ func (c *collection) confirmMissing(ctx context.Context, r request, err error) e
 		}
 		_, _, err := c.call(ctx, request{method: http.MethodGet, path: r.path, repeatable: true})
 		if !isRefused(err, http.StatusNotFound) {
-			return &Fault{Cause: Unreachable, Status: http.StatusNotFound,
+			return &FaultError{Cause: Unreachable, Status: http.StatusNotFound,
 				Detail: "something else than a SCIM server answered 404 for the directory behind the bridge"}
 		}
 	}
@@ -141,7 +141,7 @@ func (c *collection) create(ctx context.Context, attributes map[string]any) (doc
 			return c.created(ctx, a, attributes)
 		}
 		if isRefused(err, http.StatusNotFound, http.StatusGone) {
-			return document{}, &Fault{Cause: Unreachable, Status: http.StatusNotFound,
+			return document{}, &FaultError{Cause: Unreachable, Status: http.StatusNotFound,
 				Detail: "the directory behind the bridge creates nothing at this address: it answered 404"}
 		}
 		if !isLost(err) {
@@ -215,7 +215,7 @@ func (c *collection) created(ctx context.Context, a answer, sent map[string]any)
 			break
 		}
 	}
-	return document{}, &Fault{Cause: Unreachable, Status: a.status,
+	return document{}, &FaultError{Cause: Unreachable, Status: a.status,
 		Detail: "the directory behind the bridge says that it created something, and does not have it"}
 }
 
