@@ -77,9 +77,10 @@ type Status struct {
 	// EgressAddress is the bridge's address as the account last saw it, refused or not;
 	// empty before the account's first answer.
 	EgressAddress string `json:"egress_address"`
-	// AccountID, Epoch and SessionFingerprint come from the session's header.
+	// AccountID or DirectoryURL, Epoch and SessionFingerprint come from the session's header.
 	// AccountURL is empty while the session is sealed and no --account-url was given.
 	AccountID          string `json:"account_id"`
+	DirectoryURL       string `json:"directory_url,omitempty"`
 	AccountURL         string `json:"account_url"`
 	SessionFingerprint string `json:"session_fingerprint"`
 	Epoch              int64  `json:"epoch"`

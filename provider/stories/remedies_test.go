@@ -31,7 +31,7 @@ type remedy struct {
 func TestEveryRemedyWorks(t *testing.T) {
 	t.Parallel()
 	remedies := slices.Concat(firewallRemedies, layoutRemedies, sessionRemedies, peopleRemedies, holdRemedies,
-		accountRemedies, storageRemedies, certificateRemedies)
+		accountRemedies, directoryRemedies, storageRemedies, certificateRemedies)
 	for _, e := range problem.Catalogue() {
 		if !slices.ContainsFunc(remedies, func(r remedy) bool { return r.code == e.Code }) {
 			t.Errorf("no row tries the remedy of %s", e.Code)

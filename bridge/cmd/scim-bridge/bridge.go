@@ -23,6 +23,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 const (
@@ -80,7 +81,8 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var parts sync.WaitGroup
-	parts.Go(func() { b.connector.Run(working) })
+	parts.Go(func() { b.far.account.Run(working) })
+	parts.Go(func() { b.far.front.Run(working) })
 	parts.Go(func() { b.watcher.Run(working) })
 	parts.Go(func() { b.watchSession(working) })
 	serving, stopServing := context.WithCancel(working)
@@ -136,19 +138,19 @@ func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duratio
 		case <-ctx.Done():
 			b.cfg.logger.Info("stopping after a signal; a second one aborts the requests in flight")
 			if b.socket.IsStandby() {
-				b.connector.OnHandover() // the serving bridge keeps this instance's name
+				b.far.account.OnHandover() // the serving bridge keeps this instance's name
 				return 0
 			}
 			return b.leave()
 		case b.failure = <-b.listener.Failed():
 			return 0
 		case <-b.replaced:
-			b.connector.OnHandover()
+			b.far.account.OnHandover()
 			return lingerTime
 		case <-b.abandoned:
 			b.cfg.logger.Warn("stopping: this bridge has been on standby without a request to take over; " +
 				"the other bridge continues to serve")
-			b.connector.OnHandover()
+			b.far.account.OnHandover()
 			return 0
 		case <-b.cfg.signals.reload():
 			b.reload("SIGHUP")
@@ -282,7 +284,9 @@ func (b *runningBridge) watchSession(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-b.connector.Changes():
+		case <-b.far.account.Changes():
+			b.onConnectorChange()
+		case <-b.far.front.Changes():
 			b.onConnectorChange()
 		case <-tick.C:
 			lastLogged = b.checkSession(lastLogged)
@@ -304,7 +308,7 @@ func (b *runningBridge) checkSession(lastLogged string) string {
 		}
 	}
 	b.folder.retry()
-	if b.connector.State().Strange != nil {
+	if b.far.account.State().Strange != nil {
 		b.watcher.Trigger() // its request shows whether the refusal still stands
 	}
 	if err := b.verifyStored(); s.Sealed && err != nil && err.Error() != lastLogged {
@@ -384,15 +388,19 @@ func (b *runningBridge) logSession() {
 			"run terraform apply to write it again",
 			"problem", "session_unreadable", "reason", s.Err)
 	case s.Sealed:
+		far := []any{"account_id", s.Header.AccountID}
+		if s.Header.Kind() == session.KindDirectory {
+			far = []any{"url", s.Header.DirectoryURL}
+		}
 		b.cfg.logger.Info("the bridge is sealed: the first request with the bearer token opens it",
-			"problem", "sealed", "account_id", s.Header.AccountID, "epoch", s.Header.Epoch, "session", s.Fingerprint)
+			append([]any{"problem", "sealed", "epoch", s.Header.Epoch, "session", s.Fingerprint}, far...)...)
 	}
 }
 
 // onConnectorChange follows the connector's state.
 func (b *runningBridge) onConnectorChange() {
 	b.verifier.OnConnectorChange()
-	if b.connector.State().Phase != account.SignedIn {
+	if b.far.phase() != account.SignedIn {
 		return
 	}
 	b.observedRevision()
@@ -409,7 +417,7 @@ func (b *runningBridge) onConnectorChange() {
 // observedRevision returns the last revision that signed in. It asks the connector,
 // since onConnectorChange may not have run yet.
 func (b *runningBridge) observedRevision() string {
-	signedIn := b.connector.State().Phase == account.SignedIn
+	signedIn := b.far.phase() == account.SignedIn
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if signedIn {
@@ -429,7 +437,7 @@ func (b *runningBridge) connection() string {
 	case k.Sealed:
 		return control.Sealed
 	}
-	switch b.connector.State().Phase {
+	switch b.far.phase() {
 	case account.SignedIn:
 		return control.Ready
 	case account.Refused:
@@ -452,9 +460,10 @@ func (b *runningBridge) status() control.Status {
 		State:              b.connection(),
 		Problems:           now.Problems,
 		Health:             now,
-		EgressAddress:      b.connector.State().Address,
+		EgressAddress:      b.far.account.State().Address,
 		AccountID:          k.Header.AccountID,
-		AccountURL:         b.connector.URL(),
+		AccountURL:         b.far.account.URL(),
+		DirectoryURL:       k.Header.DirectoryURL,
 		SessionFingerprint: k.Fingerprint,
 		Epoch:              k.Header.Epoch,
 		Listen:             b.listener.Addr(),

@@ -60,7 +60,7 @@ func (b *runningBridge) bundleSource(complete bool) bundle.Source {
 		Metrics:   b.metrics.WriteText,
 		Journal:   b.journal.Archive().WithoutEvents(), // so that names have the same pseudonyms
 	}
-	for _, text := range []string{now.PublicURL, now.AccountURL} {
+	for _, text := range []string{now.PublicURL, now.AccountURL, now.DirectoryURL} {
 		if host := plainHost(text); host != "" {
 			s.Keep = append(s.Keep, host)
 		}

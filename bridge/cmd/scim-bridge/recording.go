@@ -5,8 +5,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
@@ -118,16 +118,14 @@ func (w *problemWatch) changes(now []problem.Problem) (events []journal.Event) {
 
 // A recordedConnector records when a session is opened or sealed.
 type recordedConnector struct {
-	*account.Connector
+	auth.Connector
 	journal *journal.Journal
 }
 
 // SetCredentials implements auth.Connector.
 func (c recordedConnector) SetCredentials(creds session.Credentials, epoch int64) {
 	c.journal.Append(journal.Event{Kind: journal.Unsealed, Epoch: epoch})
-	if integration, ok := creds.(session.Integration); ok { // see readIntegration
-		c.Connector.SetCredentials(integration, epoch)
-	}
+	c.Connector.SetCredentials(creds, epoch)
 }
 
 // ClearCredentials implements auth.Connector.

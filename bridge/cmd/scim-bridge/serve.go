@@ -98,7 +98,9 @@ SCIM locations begin with the --public-url. The data folder has the instance's i
 --take-over, a bridge on standby replaces the one that uses the folder when it is asked to over that socket. The
 monitoring token is a text of your choice. An --account-url with http is allowed only on loopback. An account whose
 certificate is from an authority of its own is known by --account-ca-file, beside the roots of this machine. With
---source-address, connections to the account leave from the address that its firewall allows. During a
+--source-address, connections to the account leave from the address that its firewall allows. A session for a SCIM
+server (scim-bridge session seal) has the bridge stand before that server, without an account: --account-ca-file and
+--source-address are then about the server, and --account-url is refused. During a
 --drain-delay, every answer asks its client to reconnect: it is for bridges of which a new one already serves under
 the same name. All clients behind a proxy that is not one of the --trusted-proxies (addresses or networks) count as
 one network, including the identity provider.
@@ -242,13 +244,19 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong, c
 	}
 	transport := client.NewTransport(s.SourceAddress, accountRoots)
 	transport.MaxConnsPerHost = descriptors.Outbound
+	readSession := s.sessionReader()
+	if file, err := readSession(); err == nil {
+		if err := checkAccountURL(file.Entries[0].Header, s.AccountURL); err != nil {
+			return &exit{exitUsage, err}
+		}
+	}
 	b, err := newBridge(bridgeConfig{
 		listen:           s.address(),
 		publicURL:        s.publicURL(),
 		accountURL:       s.AccountURL,
 		dataDir:          s.DataDir,
 		revision:         s.Revision,
-		readSession:      s.sessionReader(),
+		readSession:      readSession,
 		unsealTokenFile:  s.UnsealTokenFile,
 		unsealCredential: s.parsed.unsealCredential,
 		monitoring:       monitoring,

@@ -76,9 +76,12 @@ func (s *statusCommand) local(ctx context.Context, c *console) error {
 	if s.Control {
 		return outcome(printJSON(c.Out, st), st.Health.State == health.Healthy)
 	}
-	return s.show(c, st.Health,
-		"account", st.AccountID, "address seen by it", st.EgressAddress, "listening on", st.Listen,
-		"signed in with", st.ObservedRevision, "process", fmt.Sprint(st.PID), "instance", st.Instance)
+	far := []string{"account", st.AccountID, "address seen by it", st.EgressAddress}
+	if st.DirectoryURL != "" {
+		far = []string{"SCIM server", st.DirectoryURL}
+	}
+	return s.show(c, st.Health, append(far, "listening on", st.Listen,
+		"signed in with", st.ObservedRevision, "process", fmt.Sprint(st.PID), "instance", st.Instance)...)
 }
 
 // show prints health. A local bridge adds facts that /health does not have.

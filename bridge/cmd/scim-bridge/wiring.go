@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/rand"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,11 +13,13 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/bundle"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/front"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
@@ -79,7 +80,7 @@ type runningBridge struct {
 	events        *httpkit.EventLog
 	checker       *health.Checker
 	history       health.History
-	connector     *account.Connector
+	far           *farSide
 	verifier      *auth.TokenVerifier
 	watcher       *provision.Watcher
 	unknown       *provision.UnknownMembers
@@ -132,31 +133,41 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	b.metrics = metrics
 	b.bundles = &bundle.Builder{Folder: cfg.dataDir, Source: b.bundleSource}
 	b.openJournal()
-	b.connector = account.New(account.Config{
-		URL:       cfg.accountURL,
-		Bridge:    api.BridgeIdentity{Instance: instance, Version: info.Version, Revision: cfg.revision},
-		Transport: account.NewMeter(metrics).Transport(cfg.transport),
-		Log:       cfg.logger.Named("connector"),
-		Now:       time.Now,
-		Random:    rand.Reader,
-		Health:    b.checker.Health,
-		OnSignIn:  b.recordSignIn,
-	})
-	b.verifier = auth.NewTokenVerifier(readIntegration(cfg.readSession), recordedConnector{b.connector, b.journal},
-		time.Now)
+	transport := account.NewMeter(metrics).Transport(cfg.transport)
+	b.far = &farSide{
+		account: account.New(account.Config{
+			URL:       cfg.accountURL,
+			Bridge:    api.BridgeIdentity{Instance: instance, Version: info.Version, Revision: cfg.revision},
+			Transport: transport,
+			Log:       cfg.logger.Named("connector"),
+			Now:       time.Now,
+			Random:    rand.Reader,
+			Health:    b.checker.Health,
+			OnSignIn:  b.recordSignIn,
+		}),
+		front: front.New(front.Config{
+			Transport: transport,
+			UserAgent: "scim-bridge/" + info.Version,
+			Log:       cfg.logger.Named("connector"),
+			Now:       time.Now,
+			OnSignIn:  b.recordSignIn,
+		}),
+	}
+	b.verifier = auth.NewTokenVerifier(b.far.reader(cfg.readSession, cfg.accountURL),
+		recordedConnector{b.far, b.journal}, time.Now)
 	b.watcher = &provision.Watcher{
-		Room:     b.connector,
+		Room:     b.far,
 		Every:    cfg.confirmation,
 		Log:      cfg.logger.Named("confirmation"),
 		Now:      time.Now,
-		OnChange: b.connector.NotifyHeartbeat,
+		OnChange: b.far.account.NotifyHeartbeat,
 
 		OnConfirmed: b.recordConfirmation,
 	}
 	b.unknown = &provision.UnknownMembers{
 		Log:      cfg.logger.Named("members"),
 		Now:      time.Now,
-		OnChange: b.connector.NotifyHeartbeat,
+		OnChange: b.far.account.NotifyHeartbeat,
 	}
 	b.listener = &server.Listener{
 		OnListening: b.recordStart,
@@ -175,7 +186,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Events:     b.events,
 		Now:        time.Now,
 		Checked:    metrics.TokenChecked,
-		OnChange:   b.connector.NotifyHeartbeat,
+		OnChange:   b.far.account.NotifyHeartbeat,
 		Draining:   b.listener.Draining,
 	}
 	metrics.RegisterAuthenticator(b.authenticator)
@@ -226,7 +237,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	b.listener.Handler = httpServer.Handler()
 	b.checker.Overlap = b.overlap
 	b.checker.Checks = []func() health.Report{
-		b.sessionReport, b.connector.Report, b.watcher.Report, b.unknown.Report,
+		b.sessionReport, b.far.report, b.watcher.Report, b.unknown.Report,
 		b.authenticator.Report, b.listener.Report,
 		b.folder.Report,
 	}
@@ -241,15 +252,15 @@ func (b *runningBridge) pageSections(explainer *explain.Explainer) []page.Sectio
 	return []page.Section{
 		page.State(),
 		page.Problems(),
-		page.Holds(b.connector),
+		page.Holds(b.far),
 		page.Overlap(),
-		page.IdentityProvider(b.journal, b.authenticator.Visitors, b.connector),
-		page.Waiting(b.connector, b.watcher),
+		page.IdentityProvider(b.journal, b.authenticator.Visitors, b.far),
+		page.Waiting(b.far, b.watcher),
 		page.Components(&b.history),
-		page.Bridges(b.connector),
+		page.Bridges(b.far),
 		page.Facts(),
 		page.Explain(b.explain(explainer)),
-		page.SignIns(b.connector),
+		page.SignIns(b.far),
 		page.Log(b.cfg.log, b.journal),
 		page.Bundle(b.bundles),
 	}
@@ -258,7 +269,7 @@ func (b *runningBridge) pageSections(explainer *explain.Explainer) []page.Sectio
 // explainer returns what explains people and groups, by the account and the journal.
 func (b *runningBridge) explainer() *explain.Explainer {
 	return &explain.Explainer{
-		Account: b.connector,
+		Account: b.far,
 		Journal: b.journal.Search,
 		Log:     server.RequestsInLog(b.cfg.log),
 		Now:     time.Now,
@@ -272,25 +283,22 @@ func (b *runningBridge) explainer() *explain.Explainer {
 // scimHandler returns the handler of SCIM, created with the first request: without
 // --public-url, locations begin with the address that is bound by then.
 func (b *runningBridge) scimHandler() http.Handler {
-	made := sync.OnceValue(func() http.Handler {
-		return scim.New(scim.Config{
-			Directory: provision.Directory{Directory: b.connector, OnAttention: b.watcher.Trigger, Unknown: b.unknown},
-			BaseURL:   b.publicURL(),
-			Logger:    b.cfg.logger.Named("scim"),
-			Journal:   b.journal,
+	to := func(far bridge.Directory) func() http.Handler {
+		return sync.OnceValue(func() http.Handler {
+			return scim.New(scim.Config{
+				Directory: provision.Directory{Directory: far, OnAttention: b.watcher.Trigger, Unknown: b.unknown},
+				BaseURL:   b.publicURL(),
+				Logger:    b.cfg.logger.Named("scim"),
+				Journal:   b.journal,
+			})
 		})
-	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { made().ServeHTTP(w, r) })
-}
-
-// readIntegration refuses what read has read if it is a session for a SCIM server.
-func readIntegration(read func() (session.File, error)) func() (session.File, error) {
-	return func() (session.File, error) {
-		file, err := read()
-		if err == nil && file.Entries[0].Header.Kind() != session.KindIntegration {
-			return session.File{}, fmt.Errorf("%w: it is for the SCIM server %s, and this program serves accounts alone",
-				session.ErrUnreadable, file.Entries[0].Header.DirectoryURL)
-		}
-		return file, err
 	}
+	toAccount, toServer := to(b.far.account), to(b.far.front)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if b.far.isServer.Load() {
+			toServer().ServeHTTP(w, r)
+			return
+		}
+		toAccount().ServeHTTP(w, r)
+	})
 }

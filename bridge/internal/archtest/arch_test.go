@@ -321,7 +321,7 @@ var walls = []wall{
 	},
 	{
 		room: "bridge/cmd",
-		may: []string{"bridge/account", "bridge/account/api", "bridge/account/audit", "bridge/account/client",
+		may: []string{"bridge", "bridge/account", "bridge/account/api", "bridge/account/audit", "bridge/account/client",
 			"bridge/account/delivery", "bridge/account/directory", "bridge/account/firewall", "bridge/account/ipdata",
 			"bridge/account/server",
 			"bridge/account/signin", "bridge/account/smtp",

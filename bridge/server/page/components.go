@@ -42,6 +42,8 @@ func componentName(source string) string {
 		return "Sealed session"
 	case "account":
 		return "Connection to the account"
+	case "directory":
+		return "Connection to the SCIM server"
 	case "confirmation":
 		return "Confirming new members"
 	case "members":
