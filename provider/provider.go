@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/list"
@@ -27,6 +28,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deployment"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/functions"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/people"
@@ -156,21 +158,21 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		ConflictTimeout:  p.ConflictTimeout,
 		UserAgent:        fmt.Sprintf("terraform-provider-scimbridge/%s Terraform/%s", p.Version, req.TerraformVersion),
 	}
+	// Whatever needs an account says so itself: see client.Of.
+	config.NoAccount = m.AccountURL.IsNull() && m.AccountToken.IsNull() && config.URL == "" && config.Token == ""
 	for _, argument := range []struct {
-		name, variable string
-		value          types.String
-		resolved       string
+		name     string
+		value    types.String
+		resolved string
 	}{
-		{"account_url", "SCIMBRIDGE_ACCOUNT_URL", m.AccountURL, config.URL},
-		{"account_token", "SCIMBRIDGE_ACCOUNT_TOKEN", m.AccountToken, config.Token},
+		{"account_url", m.AccountURL, config.URL},
+		{"account_token", m.AccountToken, config.Token},
 	} {
 		switch {
 		case argument.value.IsUnknown():
 			config.Unknown = append(config.Unknown, argument.name)
-		case argument.resolved == "":
-			resp.Diagnostics.AddAttributeError(path.Root(argument.name), "Missing "+argument.name,
-				fmt.Sprintf("Set %s in the provider block, or %s in the environment.",
-					argument.name, argument.variable))
+		case argument.resolved == "" && !config.NoAccount:
+			resp.Diagnostics.Append(diag.WithPath(path.Root(argument.name), client.Missing(argument.name)))
 		}
 	}
 	if m.CACertificatePEM.IsUnknown() {
@@ -219,6 +221,7 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{
 		func() resource.Resource { return provisioning.NewResource(p.Iterations) },
 		deployment.New,
+		directory.New,
 		rollout.New,
 		firewall.NewPolicy,
 		firewall.NewRule,

@@ -52,6 +52,9 @@ type Config struct {
 	// Unknown are the arguments that are not known yet. Every call of such a client
 	// fails with their names.
 	Unknown []string
+	// NoAccount is set if neither URL nor Token is configured. Such a client is only for
+	// what needs no account: see WithoutAccount.
+	NoAccount bool
 }
 
 // Client is a client of one account with one admin token. It is the provider data of all
@@ -68,6 +71,7 @@ type Client struct {
 	MonitoringToken string
 
 	unknown         []string
+	noAccount       bool
 	conflictTimeout time.Duration
 
 	applying atomic.Bool // a write has begun
@@ -85,10 +89,14 @@ type Client struct {
 
 // New validates the configuration and returns a client. It does not call the account.
 func New(config Config) (*Client, error) {
+	if config.NoAccount {
+		config.Unknown = accountArguments
+	}
 	c := &Client{
 		URL:             strings.TrimSuffix(config.URL, "/"),
 		MonitoringToken: config.MonitoringToken,
 		unknown:         config.Unknown,
+		noAccount:       config.NoAccount,
 		notes:           make(map[string]bool),
 		conflictTimeout: cmp.Or(config.ConflictTimeout, DefaultConflictTimeout),
 		perRun:          make(map[reflect.Type]any),
@@ -161,8 +169,28 @@ func certificates(pem string) (*x509.CertPool, error) {
 }
 
 // Of returns the client in the provider data of a resource or data source; nil without a
-// diagnostic before the provider is configured.
+// diagnostic before the provider is configured. A provider without an account is an error.
 func Of(providerData any, diags *diag.Diagnostics) *Client {
+	c := WithoutAccount(providerData, diags)
+	if c != nil && c.noAccount {
+		for _, name := range accountArguments {
+			diags.Append(Missing(name))
+		}
+	}
+	return c
+}
+
+// accountArguments are the provider's arguments for the account.
+var accountArguments = []string{"account_url", "account_token"}
+
+// Missing is the error for an argument of the provider that is not set.
+func Missing(name string) diag.Diagnostic {
+	return diag.NewErrorDiagnostic("Missing "+name, fmt.Sprintf("Set %s in the provider block, or SCIMBRIDGE_%s in "+
+		"the environment.", name, strings.ToUpper(name)))
+}
+
+// WithoutAccount is Of for what needs no account: its calls to one fail.
+func WithoutAccount(providerData any, diags *diag.Diagnostics) *Client {
 	if providerData == nil {
 		return nil
 	}

@@ -39,7 +39,7 @@ func (a *redeployAction) Metadata(_ context.Context, _ action.MetadataRequest, r
 }
 
 func (a *redeployAction) Configure(_ context.Context, req action.ConfigureRequest, resp *action.ConfigureResponse) {
-	a.client = client.Of(req.ProviderData, &resp.Diagnostics)
+	a.client = client.WithoutAccount(req.ProviderData, &resp.Diagnostics)
 }
 
 func (a *redeployAction) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {

@@ -53,7 +53,7 @@ func (r *deploymentResource) Metadata(_ context.Context, _ resource.MetadataRequ
 func (r *deploymentResource) Configure(_ context.Context, req resource.ConfigureRequest,
 	resp *resource.ConfigureResponse,
 ) {
-	r.client = client.Of(req.ProviderData, &resp.Diagnostics)
+	r.client = client.WithoutAccount(req.ProviderData, &resp.Diagnostics)
 }
 
 func (r *deploymentResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,

@@ -33,7 +33,7 @@ func (e *bearerTokenResource) Metadata(_ context.Context, _ ephemeral.MetadataRe
 func (e *bearerTokenResource) Configure(_ context.Context, req ephemeral.ConfigureRequest,
 	resp *ephemeral.ConfigureResponse,
 ) {
-	e.client = client.Of(req.ProviderData, &resp.Diagnostics)
+	e.client = client.WithoutAccount(req.ProviderData, &resp.Diagnostics)
 }
 
 func (e *bearerTokenResource) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {

@@ -395,6 +395,12 @@ var walls = []wall{
 		why:   nounsAlone,
 	},
 	{
+		room:  "provider/directory",
+		may:   []string{"bridge/session", "provider/client", "provider/identity"},
+		tests: []string{"provider/providertest"},
+		why:   nounsAlone,
+	},
+	{
 		room: "provider/firewall",
 		may: []string{"bridge/account/api", "bridge/account/firewall", "provider/address",
 			"provider/attr", "provider/client", "provider/identity", "provider/source"},
@@ -430,7 +436,7 @@ var walls = []wall{
 		room: "provider", alone: true,
 		may: []string{"bridge/account/signin", "bridge/build", "provider/client",
 			"provider/deploy/docker/engine", "provider/deploy/kubernetes/cluster", "provider/deployment",
-			"provider/firewall", "provider/functions",
+			"provider/directory", "provider/firewall", "provider/functions",
 			"provider/people", "provider/provisioning", "provider/rollout", "provider/signup", "provider/status"},
 		tests: []string{"bridge/account/api", "bridge/certificate/certificatetest", "bridge/session",
 			"provider/providertest"},

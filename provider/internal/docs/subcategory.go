@@ -14,6 +14,7 @@ var subcategories = map[string]string{
 	"bridge_status":    "Bridges",
 	"caller":           "Firewall",
 	"deployment":       "Bridges",
+	"directory":        "Provisioning",
 	"firewall_policy":  "Firewall",
 	"firewall_rule":    "Firewall",
 	"firewall_verdict": "Firewall",
