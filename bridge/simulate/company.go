@@ -89,7 +89,7 @@ func (r *run) settle(ctx context.Context, phase string, find, create Step, attri
 	id string, found any,
 ) {
 	if r.provider.createsFirst {
-		made, ok := r.ask(ctx, phase, refusable(create).as(habitCreateAgain))
+		made, ok := r.ask(ctx, phase, refusable(create))
 		if id := stringAt(made, "id"); id != "" || !ok {
 			return id, nil
 		}

@@ -31,7 +31,6 @@ const (
 	habitUnauthorized  = "unauthorized"
 	habitCreateUser    = "create-user"
 	habitCreateExtra   = "create-extra"
-	habitCreateAgain   = "create-again"
 	habitPlainJSON     = "plain-json"
 	habitPassword      = "password"
 	habitPutUser       = "put-user"
@@ -66,7 +65,7 @@ var habits = []Habit{
 	{ID: habitReadUser, Title: "Read a person", RFC: "7644 3.4.1"},
 	{ID: habitCreateUser, Title: "Create a person", RFC: "7644 3.3"},
 	{ID: habitCreateExtra, Title: "Create with read-only, empty, unknown attributes", RFC: "7644 3.3"},
-	{ID: habitCreateAgain, Title: "A userName that is there, in any case: 409", RFC: "7644 3.3"},
+	{ID: "create-again", Title: "A userName that is there, in any case: 409", RFC: "7644 3.3"},
 	{ID: habitPlainJSON, Title: "Content-Type application/json", RFC: "7644 3.8"},
 	{ID: habitPassword, Title: "A password is taken and never shown", RFC: "7643 7"},
 	{ID: habitPutUser, Title: "Replace a person by PUT", RFC: "7644 3.5.1"},
