@@ -30,7 +30,7 @@ type Player struct {
 	// the token stays with its owner.
 	Authorize func(*http.Request)
 	Client    *http.Client
-	// Run is in the names of all people and groups that are made: see RunName. If empty, each scenario has another.
+	// Run is in the names of all people and groups that are made: see RunName. If empty, a random text is.
 	Run string
 	// Domain is the domain of the e-mail addresses that are sent; example.com if empty.
 	Domain string
@@ -88,9 +88,7 @@ type Outcome struct {
 }
 
 // RunName returns a name for a run, such as simulate-k3b7qa. It is in the names of all that the run makes.
-func RunName() string { return runName(rand.Reader) }
-
-func runName(r io.Reader) string { return "simulate-" + randomText(r)[:6] }
+func RunName() string { return "simulate-" + randomText(rand.Reader)[:6] }
 
 // variables are the values of one play of one scenario.
 type variables map[string]string
@@ -99,13 +97,12 @@ func (p *Player) variables() variables {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.scenarios++
-	run, domain := p.Run, cmp.Or(p.Domain, defaultDomain)
-	if run == "" {
-		run = runName(p.random())
+	name, domain := randomText(p.random()), cmp.Or(p.Domain, defaultDomain)
+	if p.Run != "" {
+		name = fmt.Sprintf("%s-%d", p.Run, p.scenarios)
 	}
 	return variables{
-		"R": fmt.Sprintf("%s-%d", run, p.scenarios), "guid": randomGUID(p.random()),
-		"domain": domain, "DOMAIN": strings.ToUpper(domain),
+		"R": name, "guid": randomGUID(p.random()), "domain": domain, "DOMAIN": strings.ToUpper(domain),
 	}
 }
 

@@ -143,7 +143,7 @@ func TestPlayFillsInSavesAndTidies(t *testing.T) {
 		switch r.Method {
 		case http.MethodPost:
 			w.WriteHeader(http.StatusCreated)
-			_, _ = io.WriteString(w, `{"id":"7","userName":"u-simulate-aaaaaa-1"}`)
+			_, _ = io.WriteString(w, `{"id":"7","userName":"u-aaaaaaaa"}`)
 		case http.MethodDelete:
 			w.WriteHeader(http.StatusNoContent)
 		default:
@@ -164,7 +164,7 @@ func TestPlayFillsInSavesAndTidies(t *testing.T) {
 		}
 	}
 	want := []string{
-		`POST /scim/v2/Users {"userName":"u-simulate-aaaaaa-1"} application/json`,
+		`POST /scim/v2/Users {"userName":"u-aaaaaaaa"} application/json`,
 		`GET /scim/v2/Users/7  `,
 		`DELETE /scim/v2/Users/7  `,
 	}
