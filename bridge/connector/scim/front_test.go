@@ -97,7 +97,7 @@ func playAll(t *testing.T, d bridge.Directory) {
 		}
 		if !report.OK() {
 			var table strings.Builder
-			_, _ = report.WriteTo(&table)
+			_ = report.Document().WriteTables(&table, true)
 			t.Errorf("%s:\n%s", idp, table.String())
 		}
 	}

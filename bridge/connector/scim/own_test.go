@@ -107,7 +107,7 @@ func ownAccount(t *testing.T) bridge.Directory {
 	var running sync.WaitGroup
 	running.Go(func() { c.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1", AccountID: model.ID, Email: manager,
+	c.SetCredentials(session.Integration{AccountURL: "http://127.0.0.1", AccountID: model.ID, Email: manager,
 		Secrets: secrets}, 1)
 	// Requests wait for the sign-in.
 	return c
