@@ -66,7 +66,7 @@ func TestTheReadmeRunsAsPrinted(t *testing.T) {
 		"Apply complete! Resources: 4 added, 0 changed, 0 destroyed.",
 		"scim_url = \"http://" + bridge + "/scim/v2\"",
 		"No changes. Your infrastructure matches the configuration.",
-		"connection test   3      3      0        0",
+		"connection test   3      3      -        -",
 		"@example.com: ", // the recipient of a mail
 		"Destroy complete! Resources: 4 destroyed.",
 	} {
