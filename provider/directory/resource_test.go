@@ -89,7 +89,7 @@ func tellsNothing(secrets ...string) resource.TestCheckFunc {
 	return func(s *terraform.State) error {
 		for _, secret := range secrets {
 			if strings.Contains(s.String(), secret) {
-				return fmt.Errorf("the state has the secret %.6s...", secret)
+				return fmt.Errorf("the state has the secret that begins with %.6s", secret)
 			}
 		}
 		return nil

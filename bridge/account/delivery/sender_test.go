@@ -89,7 +89,7 @@ func TestAServiceThatSendsNoMailHidesNoneThatDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.sendDue()
-		noted, err := f.Account.MailServer(t.Context())
+		noted, err := f.MailServer(t.Context())
 		if err != nil || noted.Name != cmp.Or(other, want) || noted.PublicURL != f.PublicURL {
 			t.Errorf("after %q was noted, it is %+v (%v)", other, noted, err)
 		}

@@ -149,7 +149,8 @@ const maxDirectoryTokenFile = session.MaxDirectoryToken + 1<<10
 
 // directoryToken reads the token of the SCIM server.
 func (s *sessionSealCommand) directoryToken(ctx context.Context, c *console) (secret.String, error) {
-	from, text := "standard input", ""
+	from := "standard input"
+	var text string
 	if terminal, ok := terminalOf(c.In); s.DirectoryTokenFile != "" {
 		from = "--directory-token-file"
 		read, err := readSecretUpTo(maxDirectoryTokenFile, from, s.DirectoryTokenFile, toStandardError)
