@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
 // A bridge stands before a SCIM server, and no account is there. Both tokens are rotated
@@ -71,8 +73,12 @@ resource "scimbridge_deployment" "bridge" {
 
 	server.set(func() { server.tokens = []string{firstFarToken, secondFarToken} })
 	rotated["server_token"] = secondFarToken
+	old := w.bridge().PID
 	w.plan(rotated).expect(t, both)
 	w.apply(rotated)
+	w.eventually("the bridge with the server's first token ends", func() (bool, string) {
+		return !providertest.Runs(old), fmt.Sprintf("process %d runs", old)
+	})
 	server.set(func() { server.tokens = []string{secondFarToken} })
 	w.scim(second, http.MethodGet, "/Users", nil, http.StatusOK)
 	w.plan(nil).expectNoChanges(t)
