@@ -57,6 +57,13 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// all returns what is there. A request whose connection broke may still be served.
+func (s *shelf) all() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.names)
+}
+
 func (s *shelf) list(w http.ResponseWriter, kind string, query url.Values) {
 	filter := query.Get("filter")
 	found := []object{}
@@ -94,7 +101,7 @@ func TestWhatWasMadeIsRemovedGroupsFirst(t *testing.T) {
 		"DELETE /Groups/a%2F3", "GET /Groups/a%2F3", "DELETE /Users/a%2F2", "GET /Users/a%2F2",
 		"DELETE /Users/a%2F1", "GET /Users/a%2F1",
 	}
-	if len(left) != 0 || !slices.Equal(s.asked, want) || told != 33 || len(s.names) != 1 {
+	if len(left) != 0 || !slices.Equal(s.asked, want) || told != 33 || len(s.all()) != 1 {
 		t.Errorf("left %v, told %d, asked\n%s", left, told, strings.Join(s.asked, "\n"))
 	}
 	if again := p.CleanUp(t.Context(), 1, nil); len(again) != 0 || len(s.asked) != len(want) {
@@ -122,11 +129,11 @@ func TestWhatAFilterDoesNotFindIsRemoved(t *testing.T) {
 	}
 	p := player(t, s.ServeHTTP)
 	p.Play(t.Context(), makes(), false)
-	if made := len(s.names) - 150; made != 3 {
+	if made := len(s.all()) - 150; made != 3 {
 		t.Fatalf("%d were made", made)
 	}
-	if left := p.CleanUp(t.Context(), 1, nil); len(left) != 0 || len(s.names) != 150 {
-		t.Errorf("left %v, there are %d", left, len(s.names))
+	if left := p.CleanUp(t.Context(), 1, nil); len(left) != 0 || len(s.all()) != 150 {
+		t.Errorf("left %v, there are %d", left, len(s.all()))
 	}
 }
 
@@ -162,11 +169,11 @@ func TestWhatWasMadeInSilenceIsRemoved(t *testing.T) {
 			}
 			p := player(t, s.ServeHTTP)
 			p.Play(t.Context(), makes(), false)
-			if len(s.names) < 4 {
-				t.Fatalf("made is %v", s.names)
+			if len(s.all()) < 4 {
+				t.Fatalf("made is %v", s.all())
 			}
-			if left := p.CleanUp(t.Context(), 2, nil); len(left) != 0 || len(s.names) != 1 {
-				t.Errorf("left %v, there is %v", left, s.names)
+			if left := p.CleanUp(t.Context(), 2, nil); len(left) != 0 || len(s.all()) != 1 {
+				t.Errorf("left %v, there is %v", left, s.all())
 			}
 		})
 	}
@@ -211,7 +218,7 @@ func TestWhatCannotBeRemovedIsNamed(t *testing.T) {
 				!strings.Contains(left[0].Name, "-simulate-x-1") {
 				t.Errorf("left is %+v, want three with %q", left, row.want)
 			}
-			if s.names["/Users/real"] == "" {
+			if s.all()["/Users/real"] == "" {
 				t.Error("somebody else was deleted")
 			}
 			s.before = nil // it is repaired
@@ -245,7 +252,12 @@ func TestACompanyChangesNobodyElse(t *testing.T) {
 	if err != nil || report.OK() {
 		t.Fatalf("%v, right: %v", err, report.OK())
 	}
-	if len(touched) > 0 || s.names["/Users/real"] == "" {
+	if s.all()["/Users/real"] == "" {
+		t.Error("somebody else was deleted")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(touched) > 0 {
 		t.Errorf("somebody else was changed: %v", touched)
 	}
 }
@@ -276,7 +288,7 @@ func TestAnInterruptedRunSaysNothingWrongAndCanBeCleanedUp(t *testing.T) {
 	s.next = 100
 	made := len(s.names)
 	s.mu.Unlock()
-	if left := p.CleanUp(t.Context(), 8, nil); made == 0 || len(left) != 0 || len(s.names) != 0 {
-		t.Errorf("of %d left %+v, there is %v", made, left, s.names)
+	if left := p.CleanUp(t.Context(), 8, nil); made == 0 || len(left) != 0 || len(s.all()) != 0 {
+		t.Errorf("of %d left %+v, there is %v", made, left, s.all())
 	}
 }
