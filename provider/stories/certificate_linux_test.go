@@ -69,9 +69,9 @@ func TestADeploymentGetsACertificateByACME(t *testing.T) {
 	authority.Down()
 	configure("other.example.com")
 	w.apply(vars{"token": w.token})
-	if !hasNone() {
-		t.Errorf("without the authority, the problems are %+v", w.bridge().Problems)
-	}
+	w.eventually("the problem of a certificate without its authority", func() (bool, string) {
+		return hasNone(), fmt.Sprintf("%+v", w.bridge().Problems)
+	})
 	wantNoChanges()
 
 	authority.Up()

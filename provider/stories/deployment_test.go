@@ -12,12 +12,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -399,6 +401,8 @@ func TestAKilledUpdateLeavesTheOldBridgeAndTheNextApplyCleansUp(t *testing.T) {
 	w.destroy(v)
 }
 
+func isUnreachable(p problem.Problem) bool { return p.Code == problem.AccountUnreachable }
+
 func TestAnInterruptedCreateKeepsTheBridgeThatItMade(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -406,7 +410,7 @@ func TestAnInterruptedCreateKeepsTheBridgeThatItMade(t *testing.T) {
 	v := vars{"token": newToken(t).Reveal()}
 	out := w.stoppedApply(v, os.Interrupt, func() bool {
 		s, err := w.control().Status(context.Background())
-		return err == nil && s.State == control.SigningIn
+		return err == nil && s.State == control.SigningIn && slices.ContainsFunc(s.Problems, isUnreachable)
 	})
 	expectSaid(t, out, "run was interrupted", "account_unreachable")
 	before := w.bridge()
