@@ -171,7 +171,10 @@ const mostPages = 100
 // page by page.
 func (p *Player) lookUp(ctx context.Context, one resource) (paths []string, reason string) {
 	if !one.confirmed && ctx.Err() == nil {
-		time.Sleep(lookUpAfter) // the server may still be at it
+		select { // the server may still be at it
+		case <-time.After(lookUpAfter):
+		case <-ctx.Done():
+		}
 	}
 	attribute := "userName"
 	if one.kind == groupsKind {

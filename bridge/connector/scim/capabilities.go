@@ -34,8 +34,7 @@ type Capabilities struct {
 	Totals  Support // totalResults counts all, not those of the page
 	Exclude Support // it takes excludedAttributes
 	Put     Support // of people
-	// Members says whether groups are shown with their members.
-	Members Support
+	Members Support // groups are shown with their members
 }
 
 // State is what is known of the far side.

@@ -2,7 +2,6 @@ package scim
 
 import (
 	"fmt"
-	"net/http"
 	"reflect"
 	"runtime"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
@@ -145,45 +143,4 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
-}
-
-func TestRequestsAreCounted(t *testing.T) {
-	t.Parallel()
-	for path, want := range map[string]string{
-		"/scim/v2/Users": "users", "/tenant/Users/x/Groups/a%2Fb": "groups",
-		"/scim/v2/ServiceProviderConfig": "serviceproviderconfig", "/": "other", "/scim/v2/Users/1/2": "other",
-	} {
-		if got := operationOf(path); got != want {
-			t.Errorf("%s is %s, want %s", path, got, want)
-		}
-	}
-	registry := httpkit.NewMetrics("test")
-	transport := NewMeter(registry).Transport(answering(http.StatusTooManyRequests))
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://far.example.com/scim/v2/Users/7", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := transport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() == "scimbridge_connector_requests_total" && len(f.GetMetric()) == 1 &&
-			strings.Contains(f.GetMetric()[0].String(), "429") {
-			return
-		}
-	}
-	t.Errorf("not counted: %v", families)
-}
-
-// answering answers every request so.
-type answering int
-
-func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: int(a), Body: http.NoBody}, nil
 }

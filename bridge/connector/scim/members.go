@@ -246,7 +246,7 @@ func (d *Directory) eachBatch(ctx context.Context, id string, change memberChang
 	return unknown, nil
 }
 
-// stillToDo returns those of a refused batch for whom there is something to do, and those who are gone.
+// stillToDo returns the members of a refused batch for which the change is still to be made, and those that are gone.
 func (d *Directory) stillToDo(ctx context.Context, id string, change memberChange, batch []string,
 ) (rest, gone []string, err error) {
 	doc, err := d.groups.get(ctx, id, true)
