@@ -48,6 +48,7 @@ type Account struct {
 	refusedTokens  refusedTokens
 	refusedChanges refusedChanges
 	auditClock     auditClock
+	auditWatch     auditWatch
 }
 
 // uptime returns a function that measures by the monotonic clock how long ago it was made.

@@ -81,6 +81,27 @@ func (e AttentionKind) Valid() bool {
 	}
 }
 
+// Defines values for AuditLogState.
+const (
+	AuditLogChanged    AuditLogState = "changed"
+	AuditLogIntact     AuditLogState = "intact"
+	AuditLogUnverified AuditLogState = "unverified"
+)
+
+// Valid indicates whether the value is a known member of the AuditLogState enum.
+func (e AuditLogState) Valid() bool {
+	switch e {
+	case AuditLogChanged:
+		return true
+	case AuditLogIntact:
+		return true
+	case AuditLogUnverified:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Continent.
 const (
 	AF Continent = "AF"
@@ -608,6 +629,8 @@ func (e TokenScope) Valid() bool {
 
 // Account defines model for Account.
 type Account struct {
+	// AuditLog What the server that answers has found out about the chain of audit events. It verifies all of it when it starts and once a day, and every minute what is new. A server that does not leaves this out.
+	AuditLog  *AuditLog `json:"audit_log,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	Id        string    `json:"id"`
 	Name      string    `json:"name"`
@@ -729,6 +752,27 @@ type AuditEventPage struct {
 	Items      []AuditEvent `json:"items"`
 	NextCursor *string      `json:"next_cursor,omitempty"`
 }
+
+// AuditLog What the server that answers has found out about the chain of audit events. It verifies all of it when it starts and once a day, and every minute what is new. A server that does not leaves this out.
+type AuditLog struct {
+	// ChangedSince when the server found the first change
+	ChangedSince *time.Time `json:"changed_since,omitempty"`
+
+	// Faults what was changed, removed or inserted; the last one may say how many there are besides
+	Faults *[]string `json:"faults,omitempty"`
+
+	// Newest number and hash of the newest event that was verified, to be noted for `scim-bridge account audit --verify --known`; absent if there is none
+	Newest *string `json:"newest,omitempty"`
+
+	// State `unverified` until all of it was read
+	State AuditLogState `json:"state"`
+
+	// VerifiedAt when all of it was last read
+	VerifiedAt *time.Time `json:"verified_at,omitempty"`
+}
+
+// AuditLogState `unverified` until all of it was read
+type AuditLogState string
 
 // Bridge Example: {"address":"203.0.113.7","first_seen":"2026-01-31T12:00:00Z","instance":"9QX4","last_contact":"2026-01-31T12:30:00Z","live":true,"problems":[],"revision":"7","state":"healthy","version":"0.1.0"}
 type Bridge struct {
@@ -2092,7 +2136,7 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// GetAccount The account: id, name and age
+	// GetAccount The account: id, name and age, and whether its audit log is as it was recorded
 	//
 	// Corresponds with GET /v1/account (the `GetAccount` operationId).
 	GetAccount(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2834,7 +2878,7 @@ type ClientInterface interface {
 	WhoAmI(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// GetAccount The account: id, name and age
+// GetAccount The account: id, name and age, and whether its audit log is as it was recorded
 //
 // Corresponds with GET /v1/account (the `GetAccount` operationId).
 func (c *Client) GetAccount(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7697,7 +7741,7 @@ func (c *Client) applyEditors(ctx context.Context, req *http.Request, additional
 // Answers are decoded by package client.
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// GetAccount The account: id, name and age
+	// GetAccount The account: id, name and age, and whether its audit log is as it was recorded
 	// (GET /v1/account)
 	GetAccount(w http.ResponseWriter, r *http.Request)
 	// ListAuditEvents Audit log of changes, newest first
@@ -12913,7 +12957,7 @@ func (response WhoAmIdefaultApplicationProblemPlusJSONResponse) VisitWhoAmIRespo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// GetAccount The account: id, name and age
+	// GetAccount The account: id, name and age, and whether its audit log is as it was recorded
 	// (GET /v1/account)
 	GetAccount(ctx context.Context, request GetAccountRequestObject) (GetAccountResponseObject, error)
 	// ListAuditEvents Audit log of changes, newest first

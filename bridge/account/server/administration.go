@@ -23,7 +23,26 @@ func (h administration) WhoAmI(ctx context.Context, _ api.WhoAmIRequestObject) (
 }
 
 func (h administration) GetAccount(context.Context, api.GetAccountRequestObject) (api.GetAccountResponseObject, error) {
-	return api.GetAccount200JSONResponse{Id: h.account.ID, Name: h.account.Name, CreatedAt: h.account.CreatedAt}, nil
+	log := toAuditLog(h.account.AuditFinding())
+	return api.GetAccount200JSONResponse{
+		Id: h.account.ID, Name: h.account.Name, CreatedAt: h.account.CreatedAt, AuditLog: &log,
+	}, nil
+}
+
+func toAuditLog(found account.AuditFinding) api.AuditLog {
+	log := api.AuditLog{
+		State: api.AuditLogIntact, VerifiedAt: optionalTime(found.VerifiedAt), ChangedSince: optionalTime(found.Since),
+	}
+	if found.Newest.Sequence > 0 {
+		log.Newest = optional(found.Newest.String())
+	}
+	switch {
+	case len(found.Faults) > 0:
+		log.State, log.Faults = api.AuditLogChanged, &found.Faults
+	case found.VerifiedAt.IsZero():
+		log.State = api.AuditLogUnverified
+	}
+	return log
 }
 
 func (h administration) ListTokens(

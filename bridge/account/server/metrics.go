@@ -30,7 +30,15 @@ func newMetrics(a *account.Account) metrics {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "scimbridge_account_refused_tokens_total",
 			Help: "Requests refused for an invalid or expired admin token.",
-		}, func() float64 { return float64(a.RefusedTokens()) }))
+		}, func() float64 { return float64(a.RefusedTokens()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "scimbridge_account_audit_changed",
+			Help: "1 if the audit log was changed, as far as this server has verified it.",
+		}, func() float64 { return float64(min(1, len(a.AuditFinding().Faults))) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "scimbridge_account_audit_verified_timestamp_seconds",
+			Help: "When the whole audit log was last verified; 0 before the first time.",
+		}, func() float64 { return toSeconds(a.AuditFinding().VerifiedAt) }))
 	return m
 }
 
@@ -60,11 +68,14 @@ func (c holdCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(holdsGauge, float64(n.Suspensions), "suspension")
 	gauge(holdsGauge, float64(n.Removals), "removal")
-	oldest := 0.0
-	if !n.Oldest.IsZero() {
-		oldest = float64(n.Oldest.UnixMicro()) / 1e6
+	gauge(holdAgeGauge, toSeconds(n.Oldest))
+}
+
+func toSeconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
 	}
-	gauge(holdAgeGauge, oldest)
+	return float64(t.UnixMicro()) / 1e6
 }
 
 // A memberCollector exports how many members there are. It counts them once in memberPeriod, since that reads them all.

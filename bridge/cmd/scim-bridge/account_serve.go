@@ -61,7 +61,9 @@ the address that the account listens on. All clients behind a proxy that is not 
 (addresses or networks) count as one network, for instance in the limit on sign-ups.
 
 Audit events are kept for ever unless --audit-retention is set. Then older ones are removed once a day, which is an
-event itself, and what is left can still be verified (scim-bridge account audit --verify).
+event itself, and what is left can still be verified (scim-bridge account audit --verify). The server verifies the log
+beside its work, too: all of it when it starts and once a day, and what is new every minute. If it was changed, the
+server goes on and says so, in its log, in /metrics and in /v1/account.
 
 Invitations and confirmations are sent by --smtp-url. STARTTLS is required with smtp://, except for a mail server on
 this machine without --smtp-ca-file. The password belongs in a file (--smtp-password-file) or percent-encoded in the
@@ -224,6 +226,7 @@ func serveAccount(ctx context.Context, a *account.Account, listener accountListe
 	logger.Info("listening", "address", listener.Addr(), "public_url", a.PublicURL, "account", a.ID)
 
 	defer releaser.start(ctx)()
+	defer (&auditWatcher{watch: a.WatchAudit, database: a.Store.Setting(), logger: logger}).start(ctx)()
 	served := make(chan error, 1)
 	go func() { served <- listener.serve(srv, events) }()
 	sweep := time.NewTicker(sweepInterval)
