@@ -15,20 +15,18 @@ import (
 // Metrics are the metrics of a bridge. In all of them, times are in seconds since 1970, and 0 is never.
 type Metrics struct {
 	*httpkit.Metrics
-	tokens *prometheus.CounterVec
+	tokens map[string]prometheus.Counter // by result
 }
 
 // NewMetrics returns the metrics of a bridge. It calls ask at each scrape.
 func NewMetrics(version, commit string, ask func() health.Health) *Metrics {
-	m := &Metrics{
-		Metrics: httpkit.NewMetrics("scimbridge"),
-		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scimbridge_token_checks_total",
-			Help: "Bearer tokens checked, by result.",
-		}, []string{"result"}),
-	}
+	m := &Metrics{Metrics: httpkit.NewMetrics("scimbridge"), tokens: map[string]prometheus.Counter{}}
+	tokens := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "scimbridge_token_checks_total",
+		Help: "Bearer tokens checked, by result.",
+	}, []string{"result"})
 	for _, result := range Results() {
-		m.tokens.WithLabelValues(result) // initialize, so that rate() counts the first one
+		m.tokens[result] = tokens.WithLabelValues(result) // all, so that rate() counts the first one
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "scimbridge_build_info",
@@ -36,7 +34,7 @@ func NewMetrics(version, commit string, ask func() health.Health) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "commit": commit},
 	})
 	build.Set(1)
-	m.MustRegister(build, m.tokens, healthCollector{ask})
+	m.MustRegister(build, tokens, healthCollector{ask})
 	return m
 }
 
@@ -59,7 +57,7 @@ func (m *Metrics) RegisterAuthenticator(a *Authenticator) {
 }
 
 // TokenChecked counts a check, for Authenticator.Checked.
-func (m *Metrics) TokenChecked(result string) { m.tokens.WithLabelValues(result).Inc() }
+func (m *Metrics) TokenChecked(result string) { m.tokens[result].Inc() }
 
 // healthCollector exports health as gauges of 0 or 1.
 type healthCollector struct{ ask func() health.Health }

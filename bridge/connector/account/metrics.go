@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,26 +14,21 @@ import (
 )
 
 // A Meter measures the requests that a bridge sends to its account.
-type Meter struct {
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-}
+type Meter struct{ requests *httpkit.RequestMetrics }
 
 // NewMeter returns a Meter whose metrics are in a registry.
 func NewMeter(r prometheus.Registerer) *Meter {
-	m := &Meter{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scimbridge_connector_requests_total",
-			Help: "Requests sent to the account, repetitions too; without an answer the status is none or canceled.",
-		}, []string{"operation", "method", "status"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "scimbridge_connector_request_duration_seconds",
-			Help:    "Time from sending a request to the account to the header of its answer.",
-			Buckets: httpkit.DurationBuckets(),
-		}, []string{"operation"}),
-	}
-	r.MustRegister(m.requests, m.duration)
-	return m
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "scimbridge_connector_requests_total",
+		Help: "Requests sent to the account, repetitions too; without an answer the status is none or canceled.",
+	}, []string{"operation", "method", "status"})
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "scimbridge_connector_request_duration_seconds",
+		Help:    "Time from sending a request to the account to the header of its answer.",
+		Buckets: httpkit.DurationBuckets(),
+	}, []string{"operation"})
+	r.MustRegister(requests, duration)
+	return &Meter{httpkit.NewRequestMetrics(requests, duration)}
 }
 
 // Transport returns a transport that sends as another one does, and measures.
@@ -49,15 +43,14 @@ type metered struct {
 func (t metered) RoundTrip(req *http.Request) (*http.Response, error) {
 	began := time.Now()
 	resp, err := t.RoundTripper.RoundTrip(req)
-	operation, status := operationOf(req.URL.EscapedPath()), "none"
+	operation, status := operationOf(req.URL.EscapedPath()), httpkit.NoAnswer
 	switch {
 	case err == nil:
-		status = strconv.Itoa(resp.StatusCode)
+		status = resp.StatusCode
 	case errors.Is(req.Context().Err(), context.Canceled): // as when the identity provider gives up
-		status = "canceled"
+		status = httpkit.Canceled
 	}
-	t.meter.requests.WithLabelValues(operation, httpkit.Method(req.Method), status).Inc()
-	t.meter.duration.WithLabelValues(operation).Observe(time.Since(began).Seconds())
+	t.meter.requests.Observe(operation, req.Method, status, time.Since(began))
 	return resp, err
 }
 

@@ -3,7 +3,6 @@ package httpkit
 import (
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,29 +17,26 @@ import (
 // time series.
 type Metrics struct {
 	*prometheus.Registry
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
+	requests *RequestMetrics
 }
 
 // NewMetrics makes the metrics of one server; prefix begins the names of those
 // about requests.
 func NewMetrics(prefix string) *Metrics {
-	m := &Metrics{
-		Registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: prefix + "_http_requests_total",
-			Help: "Requests answered.",
-		}, []string{"route", "method", "status"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    prefix + "_http_request_duration_seconds",
-			Help:    "Time from the request's header to the end of the answer.",
-			Buckets: DurationBuckets(),
-		}, []string{"route"}),
-	}
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: prefix + "_http_requests_total",
+		Help: "Requests answered.",
+	}, []string{"route", "method", "status"})
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    prefix + "_http_request_duration_seconds",
+		Help:    "Time from the request's header to the end of the answer.",
+		Buckets: DurationBuckets(),
+	}, []string{"route"})
+	m := &Metrics{Registry: prometheus.NewRegistry(), requests: NewRequestMetrics(requests, duration)}
 	m.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests, m.duration)
+		requests, duration)
 	return m
 }
 
@@ -51,8 +47,7 @@ func DurationBuckets() []float64 {
 
 // Observe counts a request. The route is one of the server's own names.
 func (m *Metrics) Observe(route, method string, status int, took time.Duration) {
-	m.requests.WithLabelValues(route, Method(method), strconv.Itoa(status)).Inc()
-	m.duration.WithLabelValues(route).Observe(took.Seconds())
+	m.requests.Observe(route, method, status, took)
 }
 
 // Handler answers a scrape.
