@@ -6,11 +6,13 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -154,6 +156,7 @@ func TestTheDebIsInstalledUsedUpgradedAndPurged(t *testing.T) {
 	if !strings.Contains(out, "nothing of it is started") {
 		t.Errorf("dpkg -i said: %s", out)
 	}
+	completed(m, "/usr/share/zsh/vendor-completions")
 	for _, unit := range strings.Fields(units) {
 		if out, err := m.try("systemctl is-enabled " + unit); err == nil || strings.TrimSpace(out) != "disabled" {
 			t.Errorf("%s is %s after the installation", unit, out)
@@ -228,6 +231,7 @@ func TestTheDebIsInstalledUsedUpgradedAndPurged(t *testing.T) {
 	}
 
 	m.run("dpkg --remove scim-bridge")
+	m.run("! find /usr/share -type f -name '*scim-bridge*' | grep .") // completion, which is nobody's settings
 	for _, unit := range strings.Fields(units) {
 		if out, err := m.try("systemctl is-active " + unit); err == nil {
 			t.Errorf("%s is %s after the removal", unit, out)
@@ -239,6 +243,26 @@ func TestTheDebIsInstalledUsedUpgradedAndPurged(t *testing.T) {
 	m.run("rm -r /root/guide /etc/systemd/system/scim-bridge.service.d") // which are the operator's
 	if out := leftovers(m); out != "" {
 		t.Errorf("after the purge there are:\n%s", out)
+	}
+}
+
+// completed looks for the files by which shells complete command lines: each is where its shell looks, and is what the
+// program prints. The folder of zsh is another one in each family of distributions, and only that one has it.
+func completed(m *machine, zsh string) {
+	m.t.Helper()
+	const bash = "/usr/share/bash-completion/completions/scim-bridge"
+	files := map[string]string{
+		"bash": bash, "fish": "/usr/share/fish/vendor_completions.d/scim-bridge.fish", "zsh": zsh + "/_scim-bridge",
+	}
+	for shell, path := range files {
+		m.has("stat -c '%a %U %G' "+path, "644 root root")
+		m.run("scim-bridge completion " + shell + " | cmp - " + path)
+	}
+	m.has("source "+bash+"; complete -p scim-bridge", " scim-bridge")
+	found := strings.Fields(m.run("find /usr/share -path '*complet*' -name '*scim-bridge*' -o -name _scim-bridge"))
+	slices.Sort(found)
+	if want := slices.Sorted(maps.Values(files)); !slices.Equal(found, want) {
+		m.t.Errorf("the files of shells are %q, want %q", found, want)
 	}
 }
 
@@ -364,7 +388,7 @@ func TestTheRPMIsInstalledUpgradedAndErased(t *testing.T) {
 	m.has("rpm -K "+rpm, "digests OK")
 	m.has("rpm -qp --requires "+rpm, "systemd >= 252")
 	m.has("rpm -i --nodeps "+rpm+" 2>&1", "nothing of it is started")
-	m.has("ls /usr/share/zsh/site-functions", "_scim-bridge")
+	completed(m, "/usr/share/zsh/site-functions")
 	if out, err := m.try("systemctl is-active " + units); err == nil || strings.Contains(out, "\nactive") {
 		t.Errorf("after the installation the units are %s", out)
 	}
