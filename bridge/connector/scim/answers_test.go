@@ -461,6 +461,12 @@ func TestTheFarSideIsLeftAloneAsItAsks(t *testing.T) {
 	if _, err := front.Person(t.Context(), p.ID); err != nil || time.Since(began) < time.Second {
 		t.Errorf("after %s: %v", time.Since(began), err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
+	defer cancel()
+	far.intercept(once(http.MethodGet, "/Users/", limit("3")))
+	if _, err := front.Person(ctx, p.ID); bridge.CodeOf(err) != bridge.TooMany {
+		t.Errorf("a wait that leaves too little time for the answer: %v", err)
+	}
 	far.intercept(once(http.MethodGet, "/Users/", limit("120")))
 	if _, err := front.Person(t.Context(), p.ID); bridge.CodeOf(err) != bridge.TooMany {
 		t.Errorf("a wait that is too long: %v", err)
@@ -470,6 +476,41 @@ func TestTheFarSideIsLeftAloneAsItAsks(t *testing.T) {
 	e, ok := errors.AsType[*bridge.Error](err)
 	if !ok || e.Code != bridge.TooMany || e.RetryAfter < time.Minute || far.count("") > 0 {
 		t.Errorf("meanwhile: %v, and %d requests", err, far.count(""))
+	}
+}
+
+// Requests that were under way when the far side asked to be left alone go well, and those that come do not.
+func TestALimitIsATroubleUntilItIsOver(t *testing.T) {
+	t.Parallel()
+	far := newStandIn(t, habits{})
+	front := far.front(t)
+	p := mustCreate(t, front, "a@example.com")
+	begun, limited := make(chan struct{}), make(chan struct{})
+	far.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodGet {
+			close(begun)
+			<-limited
+			return false
+		}
+		w.Header().Set("Retry-After", "120")
+		refuse(w, http.StatusTooManyRequests, "", "slower")
+		return true
+	})
+	read := make(chan error)
+	go func() {
+		_, err := front.Person(t.Context(), p.ID)
+		read <- err
+	}()
+	<-begun
+	if err := front.DeletePerson(t.Context(), p.ID, ""); bridge.CodeOf(err) != bridge.TooMany {
+		t.Errorf("deleting: %v", err)
+	}
+	close(limited)
+	if err := <-read; err != nil {
+		t.Errorf("reading: %v", err)
+	}
+	if trouble := front.State().Trouble; trouble == nil || trouble.Cause != connector.RateLimited {
+		t.Errorf("the trouble is %+v", trouble)
 	}
 }
 

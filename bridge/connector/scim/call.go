@@ -29,6 +29,9 @@ const (
 	attemptTimeout = 18 * time.Second
 	eachMember     = 20 * time.Millisecond
 	longestRequest = 4 * time.Minute
+	// shortestAttempt is what a request that has waited must have left for its answer: the outcome of a write whose
+	// answer comes too late is unknown.
+	shortestAttempt = 5 * time.Second
 )
 
 // bounded returns a context for one method of the Directory, which changes so many members.
@@ -322,6 +325,13 @@ func (l *limits) pause(wait time.Duration) time.Duration {
 	return time.Until(l.until)
 }
 
+// remaining returns how long nothing is sent.
+func (l *limits) remaining() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Until(l.until)
+}
+
 // acquire waits for its turn; the caller must call release. It does not wait
 // for what the deadline does not leave time for.
 func (l *limits) acquire(ctx context.Context) (release func(), err error) {
@@ -332,24 +342,34 @@ func (l *limits) acquire(ctx context.Context) (release func(), err error) {
 		return nil, &FaultError{Cause: RateLimited, RetryAfter: time.Second,
 			Detail: "too many requests wait for the directory behind the bridge"}
 	}
-	l.mu.Lock()
-	wait := time.Until(l.until)
-	l.mu.Unlock()
-	if deadline, ok := ctx.Deadline(); wait > 0 && ok && time.Until(deadline) <= wait {
-		release()
-		return nil, &FaultError{Cause: RateLimited, RetryAfter: wait,
-			Detail: "the directory behind the bridge takes no more requests for now"}
-	}
-	if wait > 0 && !sleep(ctx, wait) {
-		release()
-		return nil, &FaultError{Cause: Unreachable, Detail: "the request ended", err: ctx.Err()}
-	}
 	if err := l.rate.Wait(ctx); err != nil {
 		release()
 		return nil, &FaultError{Cause: RateLimited, RetryAfter: time.Second, err: err,
 			Detail: "too many requests wait for the directory behind the bridge"}
 	}
+	if err := l.awaitPause(ctx); err != nil {
+		release()
+		return nil, err
+	}
 	return release, nil
+}
+
+// awaitPause returns when nothing keeps requests from being sent. What is sent
+// meanwhile by others may make the pause longer.
+func (l *limits) awaitPause(ctx context.Context) error {
+	for {
+		wait := l.remaining()
+		if wait <= 0 {
+			return nil
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait+shortestAttempt {
+			return &FaultError{Cause: RateLimited, RetryAfter: wait,
+				Detail: "the directory behind the bridge takes no more requests for now"}
+		}
+		if !sleep(ctx, wait) {
+			return &FaultError{Cause: Unreachable, Detail: "the request ended", err: ctx.Err()}
+		}
+	}
 }
 
 // sleep waits for d, and reports whether ctx did not end before.

@@ -137,6 +137,8 @@ func (d *Directory) note(r request, err error) {
 	case !failed && before == nil:
 	case !failed && before.byWrite && before.Cause == TokenRefused && !r.isWrite():
 		// The token may read, which it was not refused for.
+	case !failed && before.Cause == RateLimited && d.limits.remaining() > 0:
+		// It was sent before the far side asked to be left alone.
 	case !failed:
 		d.state.Trouble = nil
 		d.cfg.Log.Info("the far side answers again")
