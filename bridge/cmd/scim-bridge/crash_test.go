@@ -100,15 +100,15 @@ type stubbornClient struct {
 
 func (c *stubbornClient) send(ctx context.Context, method, path, body string) []byte {
 	for {
-		status, answer, err := c.once(ctx, method, path, body)
+		got, err := c.once(ctx, method, path, body)
 		switch {
-		case err == nil && status < 300:
-			return answer
+		case err == nil && got.status < 300:
+			return []byte(got.body)
 		case ctx.Err() != nil:
-			c.t.Errorf("%s %s was never answered: %d %v", method, path, status, err)
+			c.t.Errorf("%s %s was never answered: %d %v", method, path, got.status, err)
 			return nil
-		case err == nil && status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests:
-			c.t.Errorf("%s %s: %d %s", method, path, status, answer)
+		case err == nil && got.status != http.StatusServiceUnavailable && got.status != http.StatusTooManyRequests:
+			c.t.Errorf("%s %s: %d %s", method, path, got.status, got.body)
 			return nil
 		}
 		c.retries.Add(1)
@@ -119,20 +119,20 @@ func (c *stubbornClient) send(ctx context.Context, method, path, body string) []
 	}
 }
 
-func (c *stubbornClient) once(ctx context.Context, method, path, body string) (int, []byte, error) {
+func (c *stubbornClient) once(ctx context.Context, method, path, body string) (reply, error) {
 	r, err := http.NewRequestWithContext(ctx, method, c.url+path, strings.NewReader(body))
 	if err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
 	r.Header.Set("Authorization", "Bearer "+c.token)
 	r.Header.Set("Content-Type", "application/scim+json")
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, answer, err
+	return reply{resp.StatusCode, resp.Header, string(answer)}, err
 }
 
 // changes are the shapes in which members come and go.

@@ -26,7 +26,9 @@ type farServer struct {
 
 func newFarServer(t *testing.T) farServer {
 	t.Helper()
-	pair := newAccount(t).activate()
+	account := newAccount(t)
+	pair := account.activate()
+	account.limit("off") // people are deleted in passing
 	b := serve(t, folder(t, pair.sealed))
 	b.open(pair.token.Reveal())
 	return farServer{b, pair}
