@@ -3,7 +3,6 @@ package stories
 import (
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,13 +12,15 @@ import (
 )
 
 // A bridge stands before a SCIM server, and no account is there. Both tokens are rotated
-// while the identity provider goes on.
+// while the identity provider goes on. Then the bridge is killed, and the state is lost.
 func TestABridgeBeforeASCIMServerIsManagedWithoutAnAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.env = slices.DeleteFunc(w.env, func(entry string) bool { return strings.HasPrefix(entry, "SCIMBRIDGE_ACCOUNT_") })
+	logged := filepath.Join(w.dir, "terraform.log")
+	w.env = append(w.env, "TF_LOG=trace", "TF_LOG_PATH="+logged)
 	server := newSCIMServer(t)
-	w.config(fmt.Sprintf(`
+	config := fmt.Sprintf(`
 terraform {
   required_providers {
     scimbridge = { source = "scimbridge/scimbridge" }
@@ -53,7 +54,8 @@ resource "scimbridge_deployment" "bridge" {
     data_dir = %q
   }
 }
-`, server.url(), w.listen, w.dataDir))
+`, server.url(), w.listen, w.dataDir)
+	w.config(config)
 	first, second := newToken(t), newToken(t)
 	w.apply(vars{"token": first.Reveal(), "server_token": firstFarToken})
 	w.healed()
@@ -67,6 +69,7 @@ resource "scimbridge_deployment" "bridge" {
 	both := map[string]string{"scimbridge_directory.this": "update", "scimbridge_deployment.bridge": "update"}
 	rotated := vars{"token": second.Reveal(), "server_token": firstFarToken}
 	w.plan(rotated).expect(t, both)
+	plans := planContent(t, filepath.Join(w.dir, "plan.bin"))
 	w.apply(rotated)
 	w.scim(second, http.MethodGet, "/Users", nil, http.StatusOK)
 	w.scim(first, http.MethodGet, "/Users", nil, http.StatusOK) // within the overlap
@@ -75,6 +78,7 @@ resource "scimbridge_deployment" "bridge" {
 	rotated["server_token"] = secondFarToken
 	old := w.bridge().PID
 	w.plan(rotated).expect(t, both)
+	plans += planContent(t, filepath.Join(w.dir, "plan.bin"))
 	w.apply(rotated)
 	w.eventually("the bridge with the server's first token ends", func() (bool, string) {
 		return !providertest.Runs(old), fmt.Sprintf("process %d runs", old)
@@ -87,13 +91,47 @@ resource "scimbridge_deployment" "bridge" {
 		t.Errorf("a request during the rotations: %d %v", failure.status, failure.err)
 	}
 
-	state, err := os.ReadFile(filepath.Join(w.dir, "terraform.tfstate"))
-	if err != nil {
-		t.Fatal(err)
+	providertest.Kill(t, w.bridge().PID)
+	w.plan(rotated).expect(t, map[string]string{"scimbridge_deployment.bridge": "update"})
+	w.apply(rotated)
+	w.scim(second, http.MethodGet, "/Users", nil, http.StatusOK)
+
+	running, imports := w.bridge().PID, ""
+	for address, id := range map[string]string{
+		"scimbridge_directory.this":    w.attribute("scimbridge_directory.this", "session"),
+		"scimbridge_deployment.bridge": w.attribute("scimbridge_deployment.bridge", "id"),
+	} {
+		imports += fmt.Sprintf("import {\n  to = %s\n  id = %q\n}\n", address, id)
 	}
-	for _, secret := range []string{first.Reveal(), second.Reveal(), firstFarToken, secondFarToken} {
-		if strings.Contains(string(state), secret) || strings.Contains(w.log(), secret) {
-			t.Errorf("the state or the bridge's log has the secret %.8s...", secret)
+	if code, out := w.run(nil, "state", "rm", "scimbridge_directory.this", "scimbridge_deployment.bridge"); code != 0 {
+		t.Fatalf("forget both:\n%s", out)
+	}
+	w.config(config + imports)
+	if out := w.apply(rotated); !strings.Contains(out, "2 imported, 0 added, 0 changed, 0 destroyed") {
+		t.Errorf("not a clean import:\n%s", out)
+	}
+	w.plan(rotated).expectNoChanges(t)
+	if pid := w.bridge().PID; pid != running {
+		t.Errorf("the import has replaced process %d by %d", running, pid)
+	}
+
+	ofProvider := ""
+	for line := range strings.Lines(content(t, logged)) {
+		if strings.Contains(line, "provider.terraform-provider-scimbridge") { // Terraform itself logs the protocol
+			ofProvider += line
+		}
+	}
+	for place, text := range map[string]string{
+		"the state": content(t, filepath.Join(w.dir, "terraform.tfstate")), "the plans": plans,
+		"the bridge's log": w.log(), "the provider's log": ofProvider,
+	} {
+		if text == "" {
+			t.Errorf("%s is empty: nothing was proved", place)
+		}
+		for _, secret := range []string{first.Reveal(), second.Reveal(), firstFarToken, secondFarToken} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s has the secret %.8s...", place, secret)
+			}
 		}
 	}
 }
