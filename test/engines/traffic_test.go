@@ -95,6 +95,14 @@ func startTraffic(t *testing.T, address, token string) *traffic {
 	return tr
 }
 
+// goesOn waits until some more requests were answered.
+func (tr *traffic) goesOn(t *testing.T) {
+	t.Helper()
+	sent := func() int { tr.mu.Lock(); defer tr.mu.Unlock(); return tr.sent }
+	until := sent() + 20
+	await(t, "traffic", func() bool { return sent() > until })
+}
+
 // end stops the traffic and returns how many requests were sent, and those that failed.
 func (tr *traffic) end() (sent int, failed []string) {
 	select {
@@ -111,36 +119,48 @@ func (tr *traffic) end() (sent int, failed []string) {
 func (d *deployment) inProxyNetwork() (address string) {
 	d.Helper()
 	account, ca := serveTLS(d.T, d.account.URL)
-	makeImage(d.T, "trusting:1", "COPY ca.pem /ca.pem\nENV SSL_CERT_FILE=/ca.pem\n", ca)
-	makeImage(d.T, "trusting:2", "COPY ca.pem /ca.pem\nENV SSL_CERT_FILE=/ca.pem\nLABEL second=yes\n", ca)
 	network, image := "proxied", "trusting:1"
-	docker(d.T, "network", "create", network)
+	address = newProxyNetwork(d.T, network, d.config.Name, ca)
 	d.Cleanup(func() {
 		if err := d.target().Destroy(context.Background()); err != nil { // it is in the network
 			d.Errorf("destroying: %v", err)
 		}
-		docker(d.T, "network", "rm", network)
 	})
-	_, port, err := net.SplitHostPort(strings.TrimPrefix(account, "https://"))
-	if err != nil {
-		d.Fatal(err)
-	}
 	d.config.Network, d.config.Image = &network, &image
-	d.spec.Settings = deploy.Settings{AccountURL: "https://" + net.JoinHostPort(gateway, port),
-		PublicURL: "https://scim.example.com"}
+	d.spec.Settings = deploy.Settings{AccountURL: atGateway(d.T, account), PublicURL: "https://scim.example.com"}
+	return address
+}
 
+// atGateway is the address for containers of what serveTLS serves.
+func atGateway(t *testing.T, address string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(address, "https://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "https://" + net.JoinHostPort(gateway, port)
+}
+
+// newProxyNetwork makes a network with a proxy before the container of a bridge, and returns the proxy's address. The
+// images trusting:1 and trusting:2 are of bridges that trust ca.
+func newProxyNetwork(t *testing.T, network, bridge, ca string) (address string) {
+	t.Helper()
+	makeImage(t, "trusting:1", "COPY ca.pem /ca.pem\nENV SSL_CERT_FILE=/ca.pem\n", ca)
+	makeImage(t, "trusting:2", "COPY ca.pem /ca.pem\nENV SSL_CERT_FILE=/ca.pem\nLABEL second=yes\n", ca)
+	docker(t, "network", "create", network)
+	t.Cleanup(func() { docker(t, "network", "rm", network) })
 	self, err := filepath.Abs(filepath.Join(top, "bin/engines.test"))
 	if err != nil {
-		d.Fatal(err)
+		t.Fatal(err)
 	}
-	makeImage(d.T, "proxy:1", "COPY engines.test /proxy\nENTRYPOINT [\"/proxy\"]\n", self)
-	docker(d.T, "run", "--detach", "--name", "proxy", "--network", network, "--publish", "127.0.0.1:18080:8080",
-		"--env", proxyTo+"=http://"+d.config.Name+":3002", "proxy:1")
-	d.Cleanup(func() {
-		if log := docker(d.T, "logs", "proxy"); d.Failed() {
-			d.Logf("log of the proxy:\n%s", log)
+	makeImage(t, "proxy:1", "COPY engines.test /proxy\nENTRYPOINT [\"/proxy\"]\n", self)
+	docker(t, "run", "--detach", "--name", "proxy", "--network", network, "--publish", "127.0.0.1:18080:8080",
+		"--env", proxyTo+"=http://"+bridge+":3002", "proxy:1")
+	t.Cleanup(func() {
+		if log := docker(t, "logs", "proxy"); t.Failed() {
+			t.Logf("log of the proxy:\n%s", log)
 		}
-		docker(d.T, "rm", "--force", "proxy")
+		docker(t, "rm", "--force", "proxy")
 	})
 	return "http://127.0.0.1:18080"
 }
@@ -164,7 +184,7 @@ func testWithoutGap(t *testing.T) {
 			old := d.target()
 			before := d.id()
 			tr := startTraffic(t, address, d.token.Reveal())
-			await(t, "traffic", func() bool { tr.mu.Lock(); defer tr.mu.Unlock(); return tr.sent > 20 })
+			tr.goesOn(t)
 			began := time.Now()
 			if row.change == nil {
 				if err := d.target().Redeploy(t.Context(), d.token); err != nil {
@@ -178,10 +198,7 @@ func testWithoutGap(t *testing.T) {
 				d.update()
 			}
 			took := time.Since(began)
-			tr.mu.Lock()
-			until := tr.sent + 20
-			tr.mu.Unlock()
-			await(t, "traffic", func() bool { tr.mu.Lock(); defer tr.mu.Unlock(); return tr.sent > until })
+			tr.goesOn(t)
 			sent, failed := tr.end()
 			t.Logf("%d of %d requests failed in an update of %s from %s", len(failed), sent,
 				took.Round(100*time.Millisecond),
@@ -232,7 +249,7 @@ func testWithoutGap(t *testing.T) {
 			t.Errorf("the gap is announced as %q", gap)
 		}
 		tr := startTraffic(t, "http://127.0.0.1:18081", d.token.Reveal())
-		await(t, "traffic", func() bool { tr.mu.Lock(); defer tr.mu.Unlock(); return tr.sent > 20 })
+		tr.goesOn(t)
 		d.update()
 		sent, failed := tr.end()
 		t.Logf("%d of %d requests failed, from %.12s to %.12s", len(failed), sent, append(failed, "-")[0],
