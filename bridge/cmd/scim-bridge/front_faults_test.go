@@ -209,9 +209,13 @@ type limiter struct {
 	t    *testing.T
 	wait time.Duration
 
-	mu    sync.Mutex
-	since time.Time
+	mu      sync.Mutex
+	since   time.Time
+	refused int
 }
+
+// underWay is how many requests may be on their way to the server when it refuses the first one.
+const underWay = 4
 
 func (l *limiter) hit(pass http.Handler, w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
@@ -220,13 +224,17 @@ func (l *limiter) hit(pass http.Handler, w http.ResponseWriter, r *http.Request)
 		l.since = now
 	}
 	passed := now.Sub(l.since)
+	if passed < l.wait {
+		l.refused++
+	}
+	refused := l.refused
 	l.mu.Unlock()
 	if passed >= l.wait {
 		pass.ServeHTTP(w, r)
 		return
 	}
 	// Those that were under way when the first one was answered are no fault of the bridge.
-	if passed > time.Second {
+	if passed > time.Second && refused > underWay {
 		l.t.Errorf("%s %s was sent %s after a Retry-After of %s", r.Method, r.URL.Path, passed, l.wait)
 	}
 	w.Header().Set("Retry-After", strconv.Itoa(int((l.wait-passed+time.Second-1)/time.Second)))
