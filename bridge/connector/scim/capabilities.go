@@ -202,8 +202,10 @@ func (d *Directory) learn(ctx context.Context) {
 	if !d.readConfig(ctx) || !d.probeLists(ctx) {
 		next = retryLearning
 	}
-	d.people.filters.forget()
-	d.groups.filters.forget()
+	for _, c := range []*collection{d.people, d.groups} {
+		c.filters.forget()
+		c.idTrust.forget()
+	}
 	d.mu.Lock()
 	d.learned = d.cfg.Now().Add(next)
 	d.mu.Unlock()

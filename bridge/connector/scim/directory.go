@@ -86,6 +86,7 @@ type collection struct {
 	index    *index
 	filters  *filters
 	sample   *atomic.Pointer[document] // one that was there lately; nil if none was seen
+	idTrust  *idTrust                  // in answers to creations
 	ids      *keyedLock
 	names    *keyedLock
 }
@@ -132,7 +133,7 @@ func New(cfg Config) (*Directory, error) {
 func (d *Directory) newCollection(c collection) *collection {
 	c.Directory, c.index, c.filters = d, newIndex(d.cfg.IndexSize), newFilters()
 	c.ids, c.names = newKeyedLock(), newKeyedLock()
-	c.sample = &atomic.Pointer[document]{}
+	c.sample, c.idTrust = &atomic.Pointer[document]{}, &idTrust{}
 	return &c
 }
 

@@ -16,6 +16,9 @@
 //	does not count, sort or page rightly    reads the whole list
 //	does not refuse a name that is taken    looks before it creates
 //	loses the answer to a creation          looks before it creates again
+//	answers a creation without its id, or   finds it by its name
+//	with another one
+//	fails to delete what is gone            looks whether it is
 //	does not keep an attribute              notes it, see State
 //
 // It keeps nothing but the index, and decides nothing about people and groups.

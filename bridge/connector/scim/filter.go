@@ -15,8 +15,27 @@ import (
 func filterText(p bridge.Predicate) string { return writeFilter(p, literal) }
 
 // shapeOf is a predicate without its values: what a far side can do with one
-// value it can with another.
-func shapeOf(p bridge.Predicate) string { return writeFilter(p, func(any) string { return "?" }) }
+// value it can with another, unless that has syntax in it.
+func shapeOf(p bridge.Predicate) string {
+	return writeFilter(p, func(value any) string {
+		s, _ := value.(string)
+		return "?" + syntaxIn(s)
+	})
+}
+
+// syntaxIn returns what of a text could be taken for a part of the filter around it. Servers that cut a filter up
+// without regard to its quotes find nothing by such a text, and say so with 200: scimgateway does for brackets and
+// for " and ".
+func syntaxIn(text string) string {
+	var found string
+	text = inputtext.Fold(text)
+	for _, part := range []string{"(", ")", "[", "]", `"`, `\`, " and ", " or ", " not "} {
+		if strings.Contains(text, part) {
+			found += part
+		}
+	}
+	return found
+}
 
 func writeFilter(p bridge.Predicate, value func(any) string) string {
 	switch p.Op {

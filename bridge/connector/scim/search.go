@@ -236,7 +236,7 @@ func (c *collection) proveBySample(ctx context.Context, shape string, p bridge.P
 	if !ok {
 		return false
 	}
-	there, value := c.sampleOf(ctx, k.attribute)
+	there, value := c.sampleOf(ctx, k)
 	if there == nil {
 		return false
 	}
@@ -250,11 +250,13 @@ func (c *collection) proveBySample(ctx context.Context, shape string, p bridge.P
 	return c.filters.trust(shape) == proved
 }
 
-// sampleOf returns a resource that was there lately, and its value of an attribute; nil if none has one.
-func (c *collection) sampleOf(ctx context.Context, attribute string) (*document, string) {
+// sampleOf returns a resource that was there lately, and its value of a key's attribute, which proves what the key's
+// would; nil if none has one.
+func (c *collection) sampleOf(ctx context.Context, like key) (*document, string) {
+	syntax := syntaxIn(like.value)
 	of := func(doc *document) string {
 		for _, k := range c.keysOf(doc.attributes) {
-			if k.attribute == attribute {
+			if k.attribute == like.attribute && syntaxIn(k.value) == syntax {
 				return k.value
 			}
 		}
@@ -262,6 +264,9 @@ func (c *collection) sampleOf(ctx context.Context, attribute string) (*document,
 	}
 	if there := c.sample.Load(); there != nil && of(there) != "" {
 		return there, of(there)
+	}
+	if syntax != "" {
+		return nil, "" // there is hardly one
 	}
 	const some = 20
 	l, err := c.page(ctx, window{start: 1, count: some, query: c.excluding(false)})

@@ -1,14 +1,11 @@
 package scim
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
-	"path"
 	"slices"
 	"strings"
 
@@ -98,14 +95,25 @@ func (c *collection) named(ctx context.Context, name string) (doc document, foun
 // namedNow is named for what may have been created a moment ago: no index from before counts.
 func (c *collection) namedNow(ctx context.Context, name string) (doc document, found bool, err error) {
 	doc, found, err = c.named(ctx, name)
-	q := c.nameQuery(name)
-	if err != nil || found || c.filters.trust(shapeOf(*q.Filter)) == proved || c.index.isTooSmall() {
+	if err != nil || found || c.filters.trust(shapeOf(*c.nameQuery(name).Filter)) == proved || c.index.isTooSmall() {
 		return doc, found, err
 	}
-	if err := c.readIndex(ctx, c.cfg.Now()); err != nil {
+	return c.listedNow(ctx, name)
+}
+
+// listedNow finds the resource of a name in the whole list, as it is now.
+func (c *collection) listedNow(ctx context.Context, name string) (doc document, found bool, err error) {
+	q := c.nameQuery(name)
+	var r result
+	if c.index.isTooSmall() {
+		r, err = c.searchHere(ctx, q)
+	} else if err = c.readIndex(ctx, c.cfg.Now()); err == nil {
+		r, err = c.searchIndex(ctx, q, false)
+	}
+	if err != nil || len(r.items) == 0 {
 		return document{}, false, err
 	}
-	return c.named(ctx, name)
+	return r.items[0], true, nil
 }
 
 func (c *collection) nameQuery(name string) bridge.Query {
@@ -185,56 +193,6 @@ func (c *collection) lookForCreated(ctx context.Context, name string, lost error
 		}
 	}
 	return document{}, false, f.working
-}
-
-// created reads the answer to a creation. Not every one has the resource, or says 201.
-func (c *collection) created(ctx context.Context, a answer, sent map[string]any) (document, error) {
-	doc, err := c.document(a.object, a.header.Get("ETag"))
-	if err == nil && doc.id == "" {
-		doc.id = c.idAt(a.header.Get("Location"))
-	}
-	if err == nil && doc.id != "" && doc.attributes[c.unique] != nil {
-		return c.take(doc, sent), nil
-	}
-	name, _ := sent[c.unique].(string)
-	if id := cmp.Or(doc.id, c.idAt(a.header.Get("Location"))); id != "" {
-		doc, err := c.get(ctx, id, true)
-		if err == nil && c.name(doc.attributes) == c.name(sent) {
-			return c.take(doc, sent), nil
-		}
-	}
-	for _, pause := range pauses {
-		doc, found, err := c.namedNow(ctx, name)
-		if err != nil {
-			return document{}, err
-		}
-		if found {
-			return c.take(doc, sent), nil
-		}
-		if !sleep(ctx, pause) {
-			break
-		}
-	}
-	return document{}, &FaultError{Cause: Unreachable, Status: a.status,
-		Detail: "the directory behind the bridge says that it created something, and does not have it"}
-}
-
-// idAt is the id in the address of a resource. Where the address points does
-// not matter: proxies leave those of the servers behind them in answers, and nothing is asked for there.
-func (c *collection) idAt(location string) string {
-	u, err := url.Parse(location)
-	if err != nil || location == "" {
-		return ""
-	}
-	parent, segment := path.Split(strings.TrimSuffix(u.EscapedPath(), "/"))
-	if !strings.EqualFold(path.Base(parent), c.schema.Endpoint[1:]) {
-		return ""
-	}
-	id, err := url.PathUnescape(segment)
-	if err != nil {
-		return ""
-	}
-	return id
 }
 
 // take notes what was written and came back.
@@ -467,6 +425,11 @@ func (c *collection) delete(ctx context.Context, id, ifMatch string) error {
 	r := request{method: http.MethodDelete, path: c.path(id), ifMatch: cond.tag, repeatable: true}
 	_, lost, err := c.call(ctx, r)
 	err = c.confirmMissing(ctx, r, err)
+	if isLost(err) { // some servers fail to delete what is gone
+		if _, gone := c.get(ctx, id, false); isMissing(gone) {
+			err = gone
+		}
+	}
 	if err != nil && !isMissing(err) {
 		return err
 	}
