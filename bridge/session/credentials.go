@@ -4,11 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
-	"net/url"
 	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/scimurl"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 )
 
@@ -104,42 +103,14 @@ func openDirectory(h Header, plaintext []byte) (Credentials, error) {
 	return Directory{URL: h.DirectoryURL, Token: token}, nil
 }
 
-// Limits of a directory's credentials, in bytes.
-const (
-	maxDirectoryURL = 1000
-	// MaxDirectoryToken is about what servers accept as the headers of a request.
-	MaxDirectoryToken = 8 << 10
-)
+// MaxDirectoryToken is the longest token of a directory, in bytes: about what servers
+// accept as the headers of a request.
+const MaxDirectoryToken = 8 << 10
 
 // ParseDirectoryURL checks the base address of a SCIM server and returns it in the form
-// that sessions have: scheme and host in lower case, no slash at the end. Plain HTTP is
-// for loopback addresses. The error does not quote an address that may have a secret in it.
-func ParseDirectoryURL(text string) (string, error) {
-	u, err := url.Parse(strings.TrimSpace(text))
-	switch {
-	case err != nil || u.Host == "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http":
-		return "", errors.New("this is not the address of a SCIM server: write it as https://scim.example.com/scim/v2")
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#"):
-		return "", errors.New("the address must not have a user, a query or a fragment: the token is given apart " +
-			"from it, and requests add queries of their own")
-	case len(text) > maxDirectoryURL:
-		return "", fmt.Errorf("the address has %d bytes; at most %d are allowed", len(text), maxDirectoryURL)
-	}
-	u.Host = strings.ToLower(u.Host)
-	clean := strings.TrimRight(u.String(), "/")
-	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
-		return "", fmt.Errorf("the address %q is not safe: use https (plain http is for loopback addresses)", clean)
-	}
-	return clean, nil
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback()
-}
+// that sessions have, which is scimurl's. The error does not quote an address that may have
+// a secret in it.
+func ParseDirectoryURL(text string) (string, error) { return scimurl.Parse(text) }
 
 // ParseDirectoryToken checks the token of a SCIM server: it must fit into a header. The
 // error does not quote it.

@@ -107,49 +107,21 @@ func TestAnotherAddressInTheHeaderIsNoticed(t *testing.T) {
 	}
 }
 
+// Every form of an address that is taken can be sealed: see scimurl for the others.
 func TestAddressesOfDirectories(t *testing.T) {
 	t.Parallel()
-	const user, notSafe, none = "must not have a user", "is not safe", "not the address of a SCIM server"
-	for _, row := range []struct{ name, text, want, fault string }{
-		{"a base address", "https://scim.example.com/scim/v2", "https://scim.example.com/scim/v2", ""},
-		{"a slash at its end", "https://scim.example.com/scim/v2/", "https://scim.example.com/scim/v2", ""},
-		{"a host alone", "https://scim.example.com/", "https://scim.example.com", ""},
-		{"capitals", "HTTPS://SCIM.Example.com/SCIM", "https://scim.example.com/SCIM", ""},
-		{"blanks around", " https://scim.example.com\n", "https://scim.example.com", ""},
-		{"a port", "https://scim.example.com:8443/scim", "https://scim.example.com:8443/scim", ""},
-		{"an ampersand in the path", "https://scim.example.com/a&b<c>", "https://scim.example.com/a&b%3Cc%3E", ""},
-		{"plain http on loopback", "http://127.0.0.1:3002/scim", "http://127.0.0.1:3002/scim", ""},
-		{"plain http on loopback of IPv6", "http://[::1]:3002", "http://[::1]:3002", ""},
-		{"plain http by name", "http://localhost:3002", "http://localhost:3002", ""},
-		{"plain http elsewhere", "http://scim.example.com", "", notSafe},
-		{"a name that only begins like loopback", "http://localhost.example.com", "", notSafe},
-		{"a user", "https://hunter2@scim.example.com", "", user},
-		{"a user and a password", "https://user:hunter2@scim.example.com", "", user},
-		{"a query", "https://scim.example.com/?token=hunter2", "", user},
-		{"an empty query", "https://scim.example.com/?", "", user},
-		{"a fragment", "https://scim.example.com/#hunter2", "", user},
-		{"an empty fragment", "https://scim.example.com/#", "", user},
-		{"no scheme", "scim.example.com/hunter2", "", none},
-		{"another scheme", "ftp://scim.example.com/hunter2", "", none},
-		{"no host", "https:///hunter2", "", none},
-		{"an opaque address", "https:hunter2", "", none},
-		{"nothing", "", "", none},
-		{"more than a header may hold", "https://scim.example.com/" + strings.Repeat("a", 1000), "", "at most 1000"},
+	for _, text := range []string{
+		"https://scim.example.com/scim/v2/", " HTTPS://SCIM.Example.com/SCIM\n", "https://scim.example.com/a&b<c>",
+		"http://[::1]:3002",
 	} {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			got, err := ParseDirectoryURL(row.text)
-			if row.fault == "" {
-				if err != nil || got != row.want {
-					t.Errorf("got %q and %v, want %q", got, err, row.want)
-				}
-				mustSealAs(t, newToken(t), 1, Directory{got, directory.Token}, nil)
-				return
-			}
-			if err == nil || !strings.Contains(err.Error(), row.fault) || strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("got %q and %v, want an error with %q", got, err, row.fault)
-			}
-		})
+		url, err := ParseDirectoryURL(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustSealAs(t, newToken(t), 1, Directory{url, directory.Token}, nil)
+	}
+	if url, err := ParseDirectoryURL("http://scim.example.com"); err == nil {
+		t.Errorf("%s is taken", url)
 	}
 }
 

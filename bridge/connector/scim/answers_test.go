@@ -411,6 +411,17 @@ func TestErrorsTellTheirCause(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatIsNotSafeIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"http://scim.example.com/scim/v2", "https://hunter2@scim.example.com", ""} {
+		_, err := connector.New(connector.Config{URL: address, Transport: newTransport(t),
+			Token: func() secret.String { return secret.New(farToken) }})
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}
+
 func TestAFarSideThatIsAway(t *testing.T) {
 	t.Parallel()
 	far := newStandIn(t, habits{})

@@ -3,11 +3,7 @@ package scim
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,13 +12,14 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/scimurl"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
 // Config is what a Directory needs. The numbers have defaults.
 type Config struct {
-	// URL is the far side's base address, as CheckURL takes it:
+	// URL is the far side's base address, as scimurl takes it:
 	// "https://scim.example.com/scim/v2".
 	URL string
 	// Token returns the bearer token of the far side. It is called for each
@@ -93,7 +90,8 @@ type collection struct {
 
 // New returns a Directory. It calls nobody yet.
 func New(cfg Config) (*Directory, error) {
-	if err := CheckURL(cfg.URL); err != nil {
+	base, err := scimurl.Parse(cfg.URL)
+	if err != nil {
 		return nil, err
 	}
 	if cfg.Token == nil || cfg.Transport == nil {
@@ -113,7 +111,7 @@ func New(cfg Config) (*Directory, error) {
 	setDefault(&cfg.IndexAge, time.Minute)
 	setDefault(&cfg.IndexSize, 100_000)
 	d := &Directory{
-		cfg: cfg, base: strings.TrimRight(cfg.URL, "/"),
+		cfg: cfg, base: base,
 		limits: &limits{
 			slots: make(chan struct{}, cfg.Concurrency), rate: rate.NewLimiter(rate.Limit(cfg.Rate), cfg.Rate),
 		},
@@ -162,30 +160,4 @@ func (d *Directory) Run(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// CheckURL refuses addresses that no SCIM server has, and plain HTTP to another
-// machine: a token travels with every request.
-func CheckURL(address string) error {
-	u, err := url.Parse(address)
-	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		// Not repeated: a password may be in it, or a token in its place.
-		return errors.New("this is not a SCIM server's address: write it as https://scim.example.com/scim/v2")
-	case u.Scheme == "https":
-		return nil
-	case u.Scheme == "http" && isLoopback(u.Hostname()):
-		return nil
-	default:
-		return fmt.Errorf("the SCIM server's address %q is not safe: use https (plain http is for loopback addresses)",
-			address)
-	}
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback()
 }
