@@ -13,18 +13,19 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-// A Meter measures the requests that a bridge sends to its account.
+// A Meter measures the requests that a bridge sends to its account, or to the SCIM server in its place.
 type Meter struct{ requests *httpkit.RequestMetrics }
 
 // NewMeter returns a Meter whose metrics are in a registry.
 func NewMeter(r prometheus.Registerer) *Meter {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "scimbridge_connector_requests_total",
-		Help: "Requests sent to the account, repetitions too; without an answer the status is none or canceled.",
+		Help: "Requests sent to the account or the SCIM server, repetitions too; without an answer the status is " +
+			"none or canceled.",
 	}, []string{"operation", "method", "status"})
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "scimbridge_connector_request_duration_seconds",
-		Help:    "Time from sending a request to the account to the header of its answer.",
+		Help:    "Time from sending a request to the account or the SCIM server to the header of its answer.",
 		Buckets: httpkit.DurationBuckets(),
 	}, []string{"operation"})
 	r.MustRegister(requests, duration)
@@ -60,16 +61,32 @@ var operations = []string{
 	"directory/people", "directory/groups", "directory/attention", "directory/holds",
 }
 
-// operationOf returns the name of the operation at an escaped path, to which the account's address may have added
-// something in front.
+// operationOf returns the name of the operation at an escaped path, to which the address of the account, or of the SCIM
+// server in its place, may have added something in front.
 func operationOf(path string) string {
 	const root = "/v1/"
-	i := strings.LastIndex(path, root)
-	if i < 0 {
-		return other
+	if i := strings.LastIndex(path, root); i >= 0 {
+		segments := strings.Split(path[i+len(root):], "/")
+		if name := strings.Join(segments[:min(2, len(segments))], "/"); slices.Contains(operations, name) {
+			return name
+		}
 	}
-	segments := strings.Split(path[i+len(root):], "/")
-	if name := strings.Join(segments[:min(2, len(segments))], "/"); slices.Contains(operations, name) {
+	return scimOperationOf(path)
+}
+
+// scimEndpoints are those that a SCIM server is asked at (RFC 7644 section 3.2), with the names of their operations.
+var scimEndpoints = map[string]string{
+	"Users": "scim/users", "Groups": "scim/groups", "ServiceProviderConfig": "scim/service_provider_config",
+}
+
+// scimOperationOf names a request to a SCIM server: about one resource, or about the endpoint.
+func scimOperationOf(path string) string {
+	segments := strings.Split(path, "/")
+	last := len(segments) - 1
+	if last > 0 && scimEndpoints[segments[last-1]] != "" {
+		return scimEndpoints[segments[last-1]] + "/id"
+	}
+	if name := scimEndpoints[segments[last]]; name != "" {
 		return name
 	}
 	return other

@@ -38,6 +38,13 @@ func TestRequestsToTheAccountAreCounted(t *testing.T) {
 		{"POST", "https://example.com/v1/directory/people/abcd/confirm", 204},
 		{"BREW", "https://example.com/v1/coffee/ann@example.com", 418},
 		{"GET", "https://example.com", 200},
+		{"GET", "https://scim.example.com/v1/tenant/scim/v2/Users?filter=x", 200},
+		{"POST", "https://scim.example.com/scim/v2/Users", 201},
+		{"PUT", "https://scim.example.com/scim/v2/Users/ann%2Fv1%2FGroups", 200},
+		{"GET", "https://scim.example.com/Groups", 200},
+		{"PATCH", "https://scim.example.com/Groups/Users", 204},
+		{"GET", "https://scim.example.com/ServiceProviderConfig", 404},
+		{"GET", "https://scim.example.com/scim/v2/Users/a/Groups/b/c", 404},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), row.method, row.url, http.NoBody)
 		if err != nil {
@@ -69,6 +76,13 @@ func TestRequestsToTheAccountAreCounted(t *testing.T) {
 		`{method="POST",operation="directory/people",status="204"} 1`,
 		`{method="other",operation="other",status="418"} 1`,
 		`{method="GET",operation="other",status="200"} 1`,
+		`{method="GET",operation="scim/users",status="200"} 1`,
+		`{method="POST",operation="scim/users",status="201"} 1`,
+		`{method="PUT",operation="scim/users/id",status="200"} 1`,
+		`{method="GET",operation="scim/groups",status="200"} 1`,
+		`{method="PATCH",operation="scim/groups/id",status="204"} 1`,
+		`{method="GET",operation="scim/service_provider_config",status="404"} 1`,
+		`{method="GET",operation="other",status="404"} 1`,
 	} {
 		if !strings.Contains(answer.Body.String(), "\nscimbridge_connector_requests_total"+want+"\n") {
 			t.Errorf("%s is missing in\n%s", want, answer.Body)
