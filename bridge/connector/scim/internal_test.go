@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
@@ -80,6 +82,21 @@ func TestEntityTagsAreStrongHere(t *testing.T) {
 			t.Errorf("%s is %s, here %s, and again %s", row.sent, tag, toOwnTag(tag), fromOwnTag(row.own))
 		}
 	}
+}
+
+func TestTimeForMembersIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for members, want := range map[int]time.Duration{
+			0: 25 * time.Second, 5_000: 125 * time.Second, 100_000: 4 * time.Minute,
+		} {
+			ctx, cancel := bounded(t.Context(), members)
+			if deadline, _ := ctx.Deadline(); time.Until(deadline) != want {
+				t.Errorf("%d members have %s", members, time.Until(deadline))
+			}
+			cancel()
+		}
+	})
 }
 
 func TestWhatIsKeptIsKept(t *testing.T) {
