@@ -157,8 +157,7 @@ func (d *Directory) changeAttributes(ctx context.Context, id string, change brid
 		}
 		current = &doc
 	}
-	operations := d.groups.changes(current.attributes, attributes)
-	if len(operations) == 0 {
+	if len(d.groups.changes(current.attributes, attributes)) == 0 {
 		return cond.tag, nil
 	}
 	free, err := d.groups.checkName(ctx, id, attributes)
@@ -168,7 +167,7 @@ func (d *Directory) changeAttributes(ctx context.Context, id string, change brid
 	defer free()
 	if d.can(canPatch) != No {
 		var a answer
-		a, err = d.groups.patch(ctx, id, operations, cond.tag)
+		a, err = d.groups.patchAttributes(ctx, id, current.attributes, attributes, cond.tag)
 		if err == nil {
 			_, err = d.groups.written(ctx, id, a, attributes)
 			return "", err

@@ -1,12 +1,15 @@
 package scim_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	connector "github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/scim"
@@ -254,5 +257,47 @@ func TestWritesDependOnVersions(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// github.com/elimity-com/scim refuses all of a PATCH for one attribute that its schemas do not know.
+func TestAttributesThatAChangeIsRefusedForAreLeftOut(t *testing.T) {
+	t.Parallel()
+	far := newStandIn(t, habits{noPut: true})
+	front := far.front(t)
+	p := mustCreate(t, front, "a@example.com")
+	g, err := front.CreateGroup(t.Context(), groupInput("Sales"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	far.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		isUnknown := r.Method == http.MethodPatch && bytes.Contains(body, []byte("baseSchema"))
+		if isUnknown {
+			refuse(w, http.StatusBadRequest, "invalidValue", "no such attribute")
+		}
+		return isUnknown
+	})
+	for _, name := range []string{"Marketing", "Marketing"} { // and once with nothing else
+		change := json.RawMessage(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"baseSchema":"` +
+			time.Now().String() + `","displayName":"` + name + `"}`)
+		g, err = front.UpdateGroup(t.Context(), g.ID, bridge.GroupChange{Attributes: change}, "", false)
+		if err != nil || !strings.Contains(string(g.Attributes), name) {
+			t.Errorf("the group is %s, %v", g.Attributes, err)
+		}
+	}
+	in := input("b@example.com")
+	in.Attributes = bytes.Replace(in.Attributes, []byte(`{`), []byte(`{"baseSchema":"x",`), 1)
+	if p, err = front.ReplacePerson(t.Context(), p.ID, in, ""); err != nil ||
+		!strings.Contains(string(p.Attributes), "b@example.com") {
+		t.Errorf("the person is %s, %v", p.Attributes, err)
+	}
+	if kept := front.State().NotKept; len(kept) != 2 || kept[0].Attribute != "baseSchema" {
+		t.Errorf("it is told of %v", kept)
+	}
+	if _, err := front.UpdateGroup(t.Context(), g.ID, bridge.GroupChange{Attributes: json.RawMessage(
+		`{"displayName":"baseSchema"}`)}, "", false); bridge.CodeOf(err) != bridge.InvalidValue {
+		t.Errorf("what is refused for itself: %v", err)
 	}
 }

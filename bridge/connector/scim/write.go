@@ -325,15 +325,42 @@ func (c *collection) patchPerson(ctx context.Context, id string, attributes map[
 		}
 		current = &doc
 	}
-	operations := c.changes(current.attributes, attributes)
-	if len(operations) == 0 {
+	if len(c.changes(current.attributes, attributes)) == 0 {
 		return c.get(ctx, id, true)
 	}
-	a, err := c.patch(ctx, id, operations, cond.tag)
+	a, err := c.patchAttributes(ctx, id, current.attributes, attributes, cond.tag)
 	if err != nil {
 		return document{}, err
 	}
 	return c.written(ctx, id, a, attributes)
+}
+
+// patchAttributes changes a resource's attributes by PATCH. Attributes that no schema knows are kept by some servers,
+// and others refuse all of the change for them: these get the rest of it.
+func (c *collection) patchAttributes(ctx context.Context, id string, from, to map[string]any, tag string,
+) (answer, error) {
+	operations := c.changes(from, to)
+	a, err := c.patch(ctx, id, operations, tag)
+	if !isRefused(err, http.StatusBadRequest, http.StatusUnprocessableEntity) {
+		return a, err
+	}
+	known := c.changes(c.ofSchemas(from), c.ofSchemas(to))
+	switch len(known) {
+	case len(operations):
+		return a, err
+	case 0:
+		return answer{}, nil
+	}
+	return c.patch(ctx, id, known, tag)
+}
+
+// ofSchemas are the attributes that the schemas of the RFC know.
+func (c *collection) ofSchemas(attributes map[string]any) map[string]any {
+	known := maps.Clone(attributes)
+	maps.DeleteFunc(known, func(name string, _ any) bool {
+		return c.schema.Attribute(name) == nil && c.schema.Extension(name) == nil
+	})
+	return known
 }
 
 const patchURI = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
