@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -298,6 +301,86 @@ func TestLookUpsAreFlatOnceThereIsAnIndex(t *testing.T) {
 	if _, err := front.UpdateGroup(t.Context(), g.ID, bridge.GroupChange{Replace: &list}, "", false); err != nil ||
 		!slices.Equal(far.inGroup(g.ID), list) {
 		t.Errorf("replaced: %d members, %v", len(far.inGroup(g.ID)), err)
+	}
+}
+
+// It is not parallel: other tests' memory would be counted.
+func TestLookUpsTakeNoMemoryOnceThereIsAnIndex(t *testing.T) {
+	const people, lookUps = 10_000, 1_000
+	far := newStandIn(t, habits{filters: none, noVersions: true})
+	far.add(names(people)...)
+	front := far.front(t, func(c *connector.Config) { c.IndexAge = time.Hour })
+	look := func(from int) {
+		for i := from; i < from+lookUps; i++ {
+			if got := find(t, front, fmt.Sprintf("p%d@example.com", i)); len(got) != 1 {
+				t.Fatalf("found %v", got)
+			}
+			if got := find(t, front, fmt.Sprintf("nobody%d@example.com", i)); got != nil {
+				t.Fatalf("found %v", got)
+			}
+		}
+	}
+	look(0)
+	far.forgetCounts()
+	before := heap()
+	look(lookUps)
+	requests := far.count("")
+	far.forgetCounts()
+	if grown := heap() - before; grown > 1<<20 {
+		t.Errorf("%d look-ups left %d KiB", 2*lookUps, grown>>10)
+	}
+	if requests != 2*lookUps {
+		t.Errorf("%d look-ups took %d requests", 2*lookUps, requests)
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// The same people are created by many requests at once, of which some are not answered, by one bridge after another, at a
+// server of 10,000 people that has no filters and refuses no name.
+func TestNobodyIsCreatedTwiceUnderRestarts(t *testing.T) {
+	t.Parallel()
+	const people, each = 10_000, 4
+	far := newStandIn(t, habits{filters: none, notUnique: true})
+	far.add(names(people)...)
+	joining := []string{"ann@example.com", "Ann.B@example.com", "cy@example.com", "p77@example.com"}
+	var lost atomic.Int64
+	far.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPost || lost.Add(1)%2 == 0 {
+			return false
+		}
+		far.mu.Lock()
+		far.serve(httptest.NewRecorder(), r, "/Users")
+		far.mu.Unlock()
+		refuse(w, http.StatusInternalServerError, "", "it was written all the same")
+		return true
+	})
+	var made atomic.Int64
+	for round := range 3 {
+		front := far.front(t)
+		var group sync.WaitGroup
+		for _, name := range joining[:round+2] {
+			for i := range each {
+				group.Go(func() {
+					_, err := front.CreatePerson(t.Context(), input([]string{name, strings.ToUpper(name)}[i%2]))
+					switch {
+					case err == nil:
+						made.Add(1)
+					case bridge.CodeOf(err) != bridge.UserNameTaken:
+						t.Error(err)
+					}
+				})
+			}
+		}
+		group.Wait()
+	}
+	if n := len(far.people) - people; n != 3 || made.Load() != 3 {
+		t.Errorf("%d were created, of whom %d are told of", n, made.Load())
 	}
 }
 
