@@ -341,8 +341,8 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// The same people are created by many requests at once, of which some are not answered, by one bridge after another, at a
-// server of 10,000 people that has no filters and refuses no name.
+// The same people are created by many requests at once, of which some are not answered, by one bridge after another,
+// at a server of 10,000 people that has no filters and refuses no name.
 func TestNobodyIsCreatedTwiceUnderRestarts(t *testing.T) {
 	t.Parallel()
 	const people, each = 10_000, 4
