@@ -18,7 +18,7 @@
 //	loses the answer to a creation          looks before it creates again
 //	answers a creation without its id, or   finds it by its name
 //	with another one
-//	fails to delete what is gone            looks whether it is
+//	fails with 500 at what is gone          looks whether it is
 //	does not keep an attribute              notes it, see State
 //
 // It keeps nothing but the index, and decides nothing about people and groups.

@@ -327,27 +327,63 @@ func TestALocationThatAgreesCostsNothing(t *testing.T) {
 	}
 }
 
-// scimgateway answers 500 to the deletion of what is gone.
-func TestWhatIsGoneIsDeletedThoughTheFarSideFails(t *testing.T) {
+// scimgateway answers 500 to writes to what is gone.
+func TestWhatIsGoneIsGoneThoughTheFarSideFails(t *testing.T) {
 	t.Parallel()
 	far := newStandIn(t, habits{})
 	front := far.front(t)
-	p := mustCreate(t, front, "a@example.com")
-	fail := func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodDelete {
+	ids, group := crew(t, front, 2, 1)
+	far.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		isWrite := r.Method != http.MethodGet
+		if isWrite {
 			refuse(w, http.StatusInternalServerError, "", "failed for id")
 		}
-		return r.Method == http.MethodDelete
-	}
-	far.intercept(fail)
-	if err := front.DeletePerson(t.Context(), p.ID, ""); connector.CauseOf(err) != connector.Unreachable {
+		return isWrite
+	})
+	if err := front.DeletePerson(t.Context(), ids[0], ""); connector.CauseOf(err) != connector.Unreachable {
 		t.Errorf("deleting what is there: %v", err)
 	}
-	far.remove(p.ID)
-	if err := front.DeletePerson(t.Context(), p.ID, ""); err != nil {
-		t.Errorf("deleting what is gone: %v", err)
+	_, err := front.ReplacePerson(t.Context(), ids[0], input("p0@example.com"), "")
+	if connector.CauseOf(err) != connector.Unreachable {
+		t.Errorf("replacing what is there: %v", err)
 	}
-	if got := find(t, front, "a@example.com"); got != nil {
-		t.Errorf("found %v", got)
+	far.remove(ids[0])
+	far.remove(ids[1])
+	far.mu.Lock()
+	far.groups = nil
+	far.mu.Unlock()
+	if err := front.DeletePerson(t.Context(), ids[0], ""); err != nil {
+		t.Errorf("deleting who was there: %v", err)
+	}
+	if err := front.DeletePerson(t.Context(), ids[0], ""); bridge.CodeOf(err) != bridge.NotFound {
+		t.Errorf("deleting who is gone: %v", err)
+	}
+	_, err = front.ReplacePerson(t.Context(), ids[1], input("p1@example.com"), "")
+	if bridge.CodeOf(err) != bridge.NotFound {
+		t.Errorf("replacing who is gone: %v", err)
+	}
+	for _, change := range []bridge.GroupChange{{Add: ids[1:]}, {Attributes: groupInput("Other").Attributes}} {
+		if _, err := front.UpdateGroup(t.Context(), group, change, "", false); bridge.CodeOf(err) != bridge.NotFound {
+			t.Errorf("changing a group that is gone: %v", err)
+		}
+	}
+}
+
+func TestAnEmptyExternalIDIsNone(t *testing.T) {
+	t.Parallel()
+	far := newStandIn(t, habits{})
+	front := far.front(t)
+	far.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		isPerson := strings.HasSuffix(r.URL.Path, "/Users/1")
+		if isPerson {
+			answer(w, http.StatusOK, map[string]any{"id": "1", "userName": "a@example.com", "externalId": "",
+				"nickName": ""})
+		}
+		return isPerson
+	})
+	p, err := front.Person(t.Context(), "1")
+	if attributes := string(p.Attributes); err != nil || strings.Contains(attributes, "externalId") ||
+		!strings.Contains(attributes, `"nickName":""`) {
+		t.Errorf("read %s, %v", attributes, err)
 	}
 }

@@ -54,6 +54,9 @@ func (c *collection) document(object map[string]any, header string) (document, e
 		}
 	}
 	doc.attributes = c.normalize(rest)
+	if doc.attributes["externalId"] == "" { // scimgateway writes it for one that it was told to forget
+		delete(doc.attributes, "externalId")
+	}
 	return doc, nil
 }
 

@@ -82,6 +82,20 @@ func (c *collection) confirmMissing(ctx context.Context, r request, err error) e
 	return &bridge.Error{Code: bridge.NotFound, Detail: refused.detail}
 }
 
+// confirmWrite is confirmMissing for a write to a resource. Some servers fail with 500 at one that is gone.
+func (c *collection) confirmWrite(ctx context.Context, id string, r request, err error) error {
+	err = c.confirmMissing(ctx, r, err)
+	if f, failed := faultOf(err); failed && f.Status == http.StatusInternalServerError {
+		if _, gone := c.get(ctx, id, false); isMissing(gone) {
+			err = gone
+		}
+	}
+	if isMissing(err) {
+		c.index.remove(id)
+	}
+	return err
+}
+
 // named finds the resource of a name.
 func (c *collection) named(ctx context.Context, name string) (doc document, found bool, err error) {
 	q := c.nameQuery(name)
@@ -294,10 +308,7 @@ func (c *collection) put(ctx context.Context, id string, attributes map[string]a
 		c.found(canPut, No)
 		return c.patchPerson(ctx, id, attributes, cond)
 	}
-	if err = c.confirmMissing(ctx, r, err); err != nil {
-		if isMissing(err) {
-			c.index.remove(id)
-		}
+	if err = c.confirmWrite(ctx, id, r, err); err != nil {
 		return document{}, err
 	}
 	return c.written(ctx, id, a, attributes)
@@ -370,7 +381,7 @@ func (c *collection) patch(ctx context.Context, id string, operations []any, tag
 	r := request{method: http.MethodPatch, path: c.path(id), ifMatch: tag, repeatable: tag == "",
 		body: map[string]any{"schemas": []string{patchURI}, "Operations": operations}}
 	a, _, err := c.call(ctx, r)
-	err = c.confirmMissing(ctx, r, err)
+	err = c.confirmWrite(ctx, id, r, err)
 	switch {
 	case err == nil:
 		c.found(canPatch, Yes)
@@ -433,7 +444,7 @@ func changesOf(path, separator string, from, to map[string]any) []any {
 	return operations
 }
 
-// delete deletes a resource. That it is gone after an answer was lost is what was wanted.
+// delete deletes a resource. That one which was known is gone after an answer was lost is what was wanted.
 func (c *collection) delete(ctx context.Context, id, ifMatch string) error {
 	if id == "" {
 		return c.notFound(id)
@@ -450,18 +461,14 @@ func (c *collection) delete(ctx context.Context, id, ifMatch string) error {
 	}
 	defer c.index.write()()
 	r := request{method: http.MethodDelete, path: c.path(id), ifMatch: cond.tag, repeatable: true}
+	wasThere := c.index.hasID(id)
 	_, lost, err := c.call(ctx, r)
-	err = c.confirmMissing(ctx, r, err)
-	if isLost(err) { // some servers fail to delete what is gone
-		if _, gone := c.get(ctx, id, false); isMissing(gone) {
-			err = gone
-		}
-	}
+	err = c.confirmWrite(ctx, id, r, err)
 	if err != nil && !isMissing(err) {
 		return err
 	}
 	c.index.remove(id)
-	if lost {
+	if lost && wasThere {
 		return nil
 	}
 	return err
