@@ -111,6 +111,7 @@ func parse(s string) *template.Template {
 		"other":     otherAddresses,
 		"disable":   DisableFirewall,
 		"holds":     decideHolds,
+		"held":      decideHeld,
 		"where":     whereToRun,
 		"unseal":    unsealCommand,
 		"ping":      func(url string) string { return strings.TrimSuffix(url, "/") + "/ping" },
@@ -500,17 +501,21 @@ var catalogue = []entry{
 	{
 		code:  SuspensionsHeld,
 		title: parse(`Suspensions or removals from groups are held`),
-		cause: parse("The identity provider takes away more at a time than the account's `suspension_limit` allows. " +
+		cause: parse("The identity provider takes away more at a time than {{if .data_dir}}the bridge's " +
+			"`--suspension-limit`{{else}}the account's `suspension_limit`{{end}} allows. " +
 			"{{if .suspensions}}Held are {{.count}}: {{.suspensions}} suspensions and {{.removals}} removals " +
 			"from groups{{else}}The rest is held{{end}}{{with .oldest}}, the oldest since {{.}}{{end}}: the identity " +
 			"provider sees them done, and the people keep their access and their groups."),
 		remedy: parse("Find out whether the identity provider means it. If it does, approve them; if it does not, " +
 			"correct it there: it takes a hold back when it sends the person as active, or as a member, again. " +
-			"Approve or cancel them, singly or all, on this bridge's status page, or, {{where .}}: " +
+			"Approve or cancel them, singly or all, on this bridge's status page, or, " +
+			"{{if .data_dir}}on the bridge's machine: `{{held .data_dir \"list\"}}`, " +
+			"`{{held .data_dir \"approve --all\"}}` or `{{held .data_dir \"cancel --all\"}}`. A bridge that is " +
+			"started with `--suspension-limit=off` approves all.{{else}}{{where .}}: " +
 			"`{{holds .database \"list\"}}`, `{{holds .database \"approve --all\"}}` or " +
 			"`{{holds .database \"cancel --all\"}}`. A higher `suspension_limit` of " +
 			"`scimbridge_provisioning`, or `off`, and `terraform apply` approve as many as it " +
-			"allows, the oldest first."),
+			"allows, the oldest first.{{end}}"),
 	},
 	{
 		code: StorageFull,
@@ -519,6 +524,9 @@ var catalogue = []entry{
 		cause: parse("{{if and .data_dir .domain}}The bridge cannot store in {{.data_dir}} the certificate for " +
 			"{{.domain}}, which it uses{{with .reason}}: {{.}}{{end}}. A restart would order another one, and " +
 			"authorities limit how many they issue." +
+			"{{else if and .data_dir .holds}}The bridge cannot read or write in {{.data_dir}} what it holds beyond " +
+			"its `--suspension-limit`{{with .reason}}: {{.}}{{end}}. Until it can, it refuses SCIM requests: people " +
+			"whose suspension is held would be shown as active." +
 			"{{else if .data_dir}}The bridge cannot write to {{.data_dir}}{{with .reason}}: {{.}}{{end}}. " +
 			"There it records that it has signed in, for which a deployment by Terraform waits, and keeps its " +
 			"journal and its log; what it cannot write of these is in memory, as much as fits. " +

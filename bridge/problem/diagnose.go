@@ -185,8 +185,9 @@ func (f *sightings) writeTo(d *Diagnosis) {
 var factKeys = []string{
 	FactAddress, FactAnonymous, FactAnswered, FactContinent, FactCountry, FactDatabase,
 	FactDataDir, FactDomain, FactEmail,
-	FactExpires, FactGroup, FactIDs, FactInstance, FactOldest, FactPrevious, FactReason, FactRefused, FactRuleChangedAt,
-	FactRuleDescription, FactRuleID, FactRuleKind, FactRulePriority, FactRuleValues, FactURL, FactUserName,
+	FactExpires, FactGroup, FactHolds, FactIDs, FactInstance, FactOldest, FactPrevious, FactReason, FactRefused,
+	FactRuleChangedAt, FactRuleDescription, FactRuleID, FactRuleKind, FactRulePriority, FactRuleValues, FactURL,
+	FactUserName,
 	FactCertFile, FactExpired, FactIssuer, FactKeyFile, FactMissing, FactSuccessor,
 }
 

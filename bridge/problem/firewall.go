@@ -26,6 +26,11 @@ func decideHolds(database, command string) string {
 	return "scim-bridge account holds " + command + " --database " + QuoteShell(cmp.Or(database, DatabasePlaceholder))
 }
 
+// decideHeld is the command on the machine of a bridge that holds something itself.
+func decideHeld(dataDir, command string) string {
+	return "scim-bridge holds " + command + " --data-dir " + QuoteShell(dataDir)
+}
+
 // whereToRun says where the command is run, and what its placeholder means.
 func whereToRun(facts map[string]string) string {
 	if facts[FactDatabase] != "" {

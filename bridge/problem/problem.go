@@ -87,6 +87,7 @@ const (
 	FactExpires    = "expires"   // RFC 3339
 	FactForeign    = "foreign"   // token_rejected: "true" if the IdP's own requests are still accepted
 	FactGroup      = "group"     // a group, or several in one text
+	FactHolds      = "holds"     // storage_full: "true" if a bridge cannot keep what it holds
 	FactIDs        = "ids"       // the first ones, quoted
 	FactInstance   = "instance"  // a bridge instance
 	FactNetworks   = "networks"  // clients' networks, each with its count
