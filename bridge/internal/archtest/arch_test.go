@@ -253,8 +253,8 @@ var walls = []wall{
 		why: "which token is right depends neither on HTTP nor on the account system",
 	},
 	{
-		room: "bridge/control", may: []string{"bridge/datadir", "bridge/explain", "bridge/health", "bridge/journal",
-			"bridge/problem"},
+		room: "bridge/control", may: []string{"bridge", "bridge/datadir", "bridge/explain", "bridge/health",
+			"bridge/journal", "bridge/problem"},
 		why: "the bridge and the provider speak it, and neither may import the other",
 	},
 	{
@@ -302,6 +302,13 @@ var walls = []wall{
 		why: "any SCIM server can stand there: the connector knows SCIM as data, and no account",
 	},
 	{
+		room: "bridge/guard",
+		may: []string{"bridge", "bridge/account/suspension", "bridge/health", "bridge/internal", "bridge/problem",
+			"bridge/scim/filter", "bridge/scim/schema"},
+		never: []string{"net/http"},
+		why:   "what is held before a Directory depends neither on what that is nor on HTTP",
+	},
+	{
 		room: "bridge/connector/front",
 		may: []string{"bridge", "bridge/connector/scim", "bridge/health", "bridge/internal", "bridge/problem",
 			"bridge/session"},
@@ -325,9 +332,10 @@ var walls = []wall{
 			"bridge/account/delivery", "bridge/account/directory", "bridge/account/firewall", "bridge/account/ipdata",
 			"bridge/account/server",
 			"bridge/account/signin", "bridge/account/smtp",
-			"bridge/account/store", "bridge/auth", "bridge/build", "bridge/bundle", "bridge/certificate",
+			"bridge/account/store", "bridge/account/suspension", "bridge/auth", "bridge/build", "bridge/bundle",
+			"bridge/certificate",
 			"bridge/connector/account", "bridge/connector/front",
-			"bridge/control", "bridge/datadir", "bridge/explain",
+			"bridge/control", "bridge/datadir", "bridge/explain", "bridge/guard",
 			"bridge/health", "bridge/internal", "bridge/journal", "bridge/problem", "bridge/provision", "bridge/scim",
 			"bridge/server", "bridge/server/page", "bridge/session", "bridge/simulate"},
 		tests: []string{"bridge/certificate/certificatetest", "test/ports"},
@@ -388,7 +396,7 @@ var walls = []wall{
 	},
 	{
 		room: "provider/deployment",
-		may: []string{"bridge/account/api", "bridge/account/firewall", "bridge/session",
+		may: []string{"bridge/account/api", "bridge/account/firewall", "bridge/account/suspension", "bridge/session",
 			"provider/client", "provider/deploy", "provider/deploy/docker/engine",
 			"provider/deploy/kubernetes/cluster", "provider/identity"},
 		tests: []string{"bridge/control", "provider", "provider/providertest"},
