@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
@@ -39,6 +40,8 @@ const (
 	PathReload   = "/reload"         // POST, or POST a Reload: ends when the bridge has done what SIGHUP asks for
 	PathTakeOver = "/take-over"      // POST, to the bridge on standby: ends when it serves
 	PathHandOver = "/hand-over"      // POST, by the bridge on standby: see Receive
+	PathHolds    = "/holds"          // POST a HoldsQuery: a bridge.HoldPage
+	PathDecide   = "/holds/decide"   // POST a bridge.HoldDecision: HoldsDecided
 	PathExplain  = "/explain"        // POST an explain.Question: an explain.Answer; also a path of the bridge's own
 )
 
@@ -99,6 +102,18 @@ type Reload struct {
 	// MonitoringToken is the token that the bridge must find in its monitoring token file and then
 	// use. If the file has another one, nothing is reloaded. Empty means any.
 	MonitoringToken string `json:"monitoring_token,omitempty"`
+}
+
+// HoldsQuery asks for a page of what is held.
+type HoldsQuery struct {
+	Cursor string `json:"cursor,omitempty"`
+	Limit  int    `json:"limit"`
+}
+
+// HoldsDecided is how many holds were decided, and why others stay held; empty if none do.
+type HoldsDecided struct {
+	Decided int64  `json:"decided"`
+	Refused string `json:"refused,omitempty"`
 }
 
 // ErrNotRunning is the error if no bridge answers at the socket.
@@ -218,6 +233,18 @@ func (c *Client) SupportBundle(ctx context.Context, w io.Writer) error {
 func (c *Client) Explain(ctx context.Context, q explain.Question) (explain.Answer, error) {
 	var a explain.Answer
 	return a, c.callWith(ctx, c.http, http.MethodPost, PathExplain, q, &a)
+}
+
+// Holds returns what is held beyond a limit, from a cursor on.
+func (c *Client) Holds(ctx context.Context, q HoldsQuery) (bridge.HoldPage, error) {
+	var p bridge.HoldPage
+	return p, c.callWith(ctx, c.http, http.MethodPost, PathHolds, q, &p)
+}
+
+// DecideHolds approves or cancels holds. If none of them is held, the error is an *Error with http.StatusConflict.
+func (c *Client) DecideHolds(ctx context.Context, d bridge.HoldDecision) (HoldsDecided, error) {
+	var decided HoldsDecided
+	return decided, c.callWith(ctx, c.http, http.MethodPost, PathDecide, d, &decided)
 }
 
 // TakeOver tells a bridge on standby to replace the serving one. When it returns nil, the

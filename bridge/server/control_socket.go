@@ -18,6 +18,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/bundle"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
@@ -34,6 +35,7 @@ type ControlSocket struct {
 	Journal       *journal.Journal // may be nil
 	Bundles       *bundle.Builder
 	Explain       Explain
+	Holds         bridge.Holds
 	Log           hclog.Logger
 	// OnReload does what SIGHUP asks for.
 	OnReload func(context.Context, control.Reload) error
@@ -96,6 +98,8 @@ func (s *ControlSocket) serve(l net.Listener, path string, isStandby bool) {
 	mux.HandleFunc("POST "+control.PathJournal, s.journal)
 	mux.HandleFunc("GET "+control.PathBundle, s.supportBundle)
 	mux.Handle("POST "+control.PathExplain, s.Explain)
+	mux.HandleFunc("POST "+control.PathHolds, s.holds)
+	mux.HandleFunc("POST "+control.PathDecide, s.decideHolds)
 	mux.HandleFunc("POST "+control.PathTakeOver, s.takeOver)
 	mux.HandleFunc("POST "+control.PathHandOver, s.handOver)
 	server := &http.Server{
@@ -263,6 +267,65 @@ func (s *ControlSocket) supportBundle(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/zip")
 	w.Header().Set("Content-Length", strconv.FormatInt(made.Size, 10))
 	_, _ = io.Copy(w, made) // fails only if the client has disconnected
+}
+
+// maxHolds bounds a page of what is held.
+const maxHolds = 1000
+
+func (s *ControlSocket) holds(w http.ResponseWriter, r *http.Request) {
+	var q control.HoldsQuery
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 8<<10)).Decode(&q); err != nil {
+		writeError(w, &control.Error{Status: http.StatusBadRequest, Detail: "the request is not the expected JSON"})
+		return
+	}
+	page, err := s.Holds.Holds(r.Context(), q.Cursor, min(max(q.Limit, 1), maxHolds))
+	if err != nil {
+		writeError(w, toHoldsError(err))
+		return
+	}
+	writeAnswer(w, page)
+}
+
+// decideTimeout is how long it may take to carry out what is held.
+const decideTimeout = 30 * time.Minute
+
+// decideHolds needs no token: who reaches the socket can write the data folder.
+func (s *ControlSocket) decideHolds(w http.ResponseWriter, r *http.Request) {
+	var d bridge.HoldDecision
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&d); err != nil ||
+		(len(d.IDs) == 0) == d.Until.IsZero() {
+		writeError(w, &control.Error{Status: http.StatusBadRequest, Detail: "the request is not the expected JSON"})
+		return
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(decideTimeout))
+	decided, err := s.Holds.DecideHolds(r.Context(), d)
+	if decided > 0 {
+		e := journal.Event{Kind: journal.HoldsCancelled, Count: decided}
+		if d.Approve {
+			e.Kind = journal.HoldsApproved
+		}
+		s.Journal.Append(e)
+	}
+	answer := control.HoldsDecided{Decided: decided}
+	switch {
+	case err != nil && decided == 0:
+		writeError(w, toHoldsError(err))
+		return
+	case err != nil:
+		answer.Refused = toHoldsError(err).Detail
+	}
+	writeAnswer(w, answer)
+}
+
+// toHoldsError is what an operator is told of an error of Holds.
+func toHoldsError(err error) *control.Error {
+	e := &control.Error{Status: http.StatusConflict, Detail: err.Error()}
+	if refusal, ok := errors.AsType[*bridge.Error](err); ok {
+		e.Detail = refusal.Detail
+	} else if errors.Is(err, bridge.ErrUnavailable) {
+		e.Status = http.StatusServiceUnavailable
+	}
+	return e
 }
 
 // takeOver makes a bridge on standby take over.

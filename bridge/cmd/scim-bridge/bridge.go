@@ -67,8 +67,13 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	if isStandby {
 		log.Info("another bridge serves this data folder; waiting on standby to take over")
 		b.recordStart()
-	} else if err := b.open(ctx); err != nil {
-		return err
+	} else {
+		if err := b.lockHolds(); err != nil {
+			return err
+		}
+		if err := b.open(ctx); err != nil {
+			return err
+		}
 	}
 	ping, err := b.listenPing(ctx, isStandby)
 	if err != nil {
@@ -83,6 +88,7 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { b.far.account.Run(working) })
 	parts.Go(func() { b.far.front.Run(working) })
+	parts.Go(func() { b.far.guard.Run(working) })
 	parts.Go(func() { b.watcher.Run(working) })
 	parts.Go(func() { b.watchSession(working) })
 	serving, stopServing := context.WithCancel(working)
@@ -131,6 +137,15 @@ func (b *runningBridge) awaitServing(ctx context.Context) bool {
 	return true
 }
 
+// lockHolds keeps a second bridge before a SCIM server from the data folder, from when this one serves. At a
+// hand-over it succeeds when the old bridge has let go.
+func (b *runningBridge) lockHolds() error {
+	if !b.far.isServer.Load() || b.socket.IsStandby() || b.listener.Draining() {
+		return nil
+	}
+	return b.far.guard.Lock()
+}
+
 // serveUntilTold returns when the bridge must stop, and how long connections may linger.
 func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duration) {
 	for {
@@ -146,6 +161,7 @@ func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duratio
 			return 0
 		case <-b.replaced:
 			b.far.account.OnHandover()
+			b.far.guard.Unlock()
 			return lingerTime
 		case <-b.abandoned:
 			b.cfg.logger.Warn("stopping: this bridge has been on standby without a request to take over; " +
@@ -308,6 +324,10 @@ func (b *runningBridge) checkSession(lastLogged string) string {
 		}
 	}
 	b.folder.retry()
+	if err := b.lockHolds(); err != nil && err.Error() != b.lockFault { // after standby, or with a new session
+		b.cfg.logger.Error("could not lock what the bridge holds", "error", err)
+		b.lockFault = err.Error()
+	}
 	if b.far.account.State().Strange != nil {
 		b.watcher.Trigger() // its request shows whether the refusal still stands
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/front"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/guard"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -17,38 +18,49 @@ import (
 // A farSide is the bridge's way to an account or to a SCIM server, as the session's kind
 // says. The kind may change while the bridge is sealed: the session is read again.
 //
-// A SCIM server has no holds, no people who wait, no other bridges and no members that
-// SCIM does not show.
+// A SCIM server has no people who wait, no other bridges and no members that SCIM does not show. It
+// holds nothing either, so the guard before it does.
 type farSide struct {
 	account  *account.Connector
 	front    *front.Connector
+	guard    *guard.Guard // before the front
 	isServer atomic.Bool
 }
 
 // reader returns read, which chooses the connector by the kind of what it has read.
-// accountURL is --account-url, which a SCIM server contradicts.
-func (f *farSide) reader(read func() (session.File, error), accountURL string) func() (session.File, error) {
+func (f *farSide) reader(read func() (session.File, error), s kindSettings) func() (session.File, error) {
 	return func() (session.File, error) {
 		file, err := read()
 		if err != nil {
 			return file, err
 		}
 		h := file.Entries[0].Header
-		if err := checkAccountURL(h, accountURL); err != nil {
+		if err := s.check(h); err != nil {
 			return session.File{}, err
+		}
+		if h.Kind() == session.KindDirectory {
+			f.guard.SetServer(h.DirectoryURL) // what is held is known while the session is sealed
 		}
 		f.isServer.Store(h.Kind() == session.KindDirectory)
 		return file, nil
 	}
 }
 
-// checkAccountURL refuses --account-url with a session for a SCIM server.
-func checkAccountURL(h session.Header, accountURL string) error {
-	if accountURL == "" || h.Kind() != session.KindDirectory {
-		return nil
+// kindSettings are the flags that one kind of session contradicts.
+type kindSettings struct{ accountURL, suspensionLimit string }
+
+// check refuses settings that are not for the session's kind.
+func (s kindSettings) check(h session.Header) error {
+	switch isServer := h.Kind() == session.KindDirectory; {
+	case isServer && s.accountURL != "":
+		return &session.MistakeError{Setting: "--account-url", Mistake: fmt.Sprintf(
+			"for a session of an account, and this session is for the SCIM server %s: leave it out", h.DirectoryURL)}
+	case !isServer && s.suspensionLimit != "":
+		return &session.MistakeError{Setting: "--suspension-limit", Mistake: "for a session of a SCIM server, and " +
+			"this session is of an account, which has a limit of its own: leave it out, and set suspension_limit of " +
+			"the integration"}
 	}
-	return &session.MistakeError{Setting: "--account-url", Mistake: fmt.Sprintf(
-		"for a session of an account, and this session is for the SCIM server %s: leave it out", h.DirectoryURL)}
+	return nil
 }
 
 // SetCredentials implements auth.Connector.
@@ -59,6 +71,7 @@ func (f *farSide) SetCredentials(creds session.Credentials, epoch int64) {
 		f.account.SetCredentials(c, epoch)
 	case session.Directory:
 		f.isServer.Store(true)
+		f.guard.SetServer(c.URL)
 		f.front.SetCredentials(c, epoch)
 	}
 }
@@ -94,18 +107,28 @@ func (f *farSide) phase() account.Phase {
 	return f.account.State().Phase
 }
 
-// report returns the health of the way to the far side.
+// report returns the health of the way to the far side. What is held belongs to it, as an account
+// that holds something says so itself.
 func (f *farSide) report() health.Report {
-	if f.isServer.Load() {
-		return f.front.Report()
+	if !f.isServer.Load() {
+		return f.account.Report()
 	}
-	return f.account.Report()
+	r := f.front.Report()
+	if r.State == health.Sealed {
+		return r
+	}
+	held := f.guard.Report()
+	r.Problems = append(r.Problems, held.Problems...)
+	if held.State == health.Unhealthy || r.State == health.Healthy {
+		r.State = held.State
+	}
+	return r
 }
 
 // search returns what finds people and groups.
 func (f *farSide) search() bridge.Directory {
 	if f.isServer.Load() {
-		return f.front
+		return f.guard
 	}
 	return f.account
 }
@@ -157,7 +180,7 @@ func (f *farSide) ConfirmPerson(ctx context.Context, id string) error {
 // Holds implements bridge.Holds.
 func (f *farSide) Holds(ctx context.Context, cursor string, limit int) (bridge.HoldPage, error) {
 	if f.isServer.Load() {
-		return bridge.HoldPage{}, nil
+		return f.guard.Holds(ctx, cursor, limit)
 	}
 	return f.account.Holds(ctx, cursor, limit)
 }
@@ -165,7 +188,7 @@ func (f *farSide) Holds(ctx context.Context, cursor string, limit int) (bridge.H
 // DecideHolds implements bridge.Holds.
 func (f *farSide) DecideHolds(ctx context.Context, d bridge.HoldDecision) (int64, error) {
 	if f.isServer.Load() {
-		return 0, errNotOfServer
+		return f.guard.DecideHolds(ctx, d)
 	}
 	return f.account.DecideHolds(ctx, d)
 }

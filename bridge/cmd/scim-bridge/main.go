@@ -35,6 +35,7 @@ type cli struct {
 	Explain    explainCommand    `cmd:"" help:"Say why a person or a group is in the account or is not."`
 	Journal    journalCommand    `cmd:"" help:"Show what happened to a bridge on this machine lately."`
 	Help       helpCommand       `cmd:"" help:"Show the help of a command."`
+	Holds      holdsCommand      `cmd:"" help:"List and decide what a bridge on this machine holds beyond its limit."`
 	Ping       pingCommand       `cmd:"" help:"Check that a bridge or an account service is alive, for health checks."`
 	Bundle     bundleCommand     `cmd:"" name:"support-bundle" help:"Make a support bundle of a bridge."`
 	Session    sessionCommand    `cmd:"" help:"Inspect a sealed session, or make one for a SCIM server."`

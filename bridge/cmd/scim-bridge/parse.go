@@ -9,6 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/suspension"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/simulate"
 )
 
@@ -35,6 +36,7 @@ func newParser(grammar *cli, c *console) (*commandLine, error) {
 		kong.Resolvers(vendor),
 		kong.Vars{
 			"data_dir":     defaultDataDir(),
+			"limit":        suspension.DefaultLimit,
 			"confirmation": "Interval of confirming members who accepted their invitation, at least 30s.",
 			"formats":      "text,json,pretty",
 			"idps":         strings.Join(append(simulate.IdPs(), simulate.All), ","),

@@ -17,6 +17,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/suspension"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -31,7 +32,10 @@ type serveCommand struct {
 	AccountURL string `name:"account-url" placeholder:"URL" help:"URL of the account, instead of the session's."`
 	AccountCA  string `name:"account-ca-file" placeholder:"FILE" help:"Root certificates (PEM) of the account."`
 	DataDir    string `default:"${data_dir}" placeholder:"DIR" help:"Folder of this instance (${default})."`
-	Revision   string `help:"Any text; /ready and status report it, to show which configuration is running."`
+
+	SuspensionLimit string `placeholder:"LIMIT" help:"What a SCIM server's suspensions are held beyond (${limit})."`
+
+	Revision string `help:"Any text; /ready and status report it, to show which configuration is running."`
 
 	ConfirmationInterval time.Duration `default:"300s" vendor:"OP_CONFIRMATION_INTERVAL" help:"${confirmation}"`
 
@@ -100,7 +104,10 @@ monitoring token is a text of your choice. An --account-url with http is allowed
 certificate is from an authority of its own is known by --account-ca-file, beside the roots of this machine. With
 --source-address, connections to the account leave from the address that its firewall allows. A session for a SCIM
 server (scim-bridge session seal) has the bridge stand before that server, without an account: --account-ca-file and
---source-address are then about the server, and --account-url is refused. During a
+--source-address are then about the server, and --account-url is refused. What the identity provider suspends, or
+removes from groups, beyond its --suspension-limit is held in the data folder: see scim-bridge holds. The limit is off,
+or as max(10, 5%)/1h for 10 or 5 %, whichever is more, within one hour. Several bridges before one server need
+--suspension-limit=off, since each would hold and count by itself. During a
 --drain-delay, every answer asks its client to reconnect: it is for bridges of which a new one already serves under
 the same name. All clients behind a proxy that is not one of the --trusted-proxies (addresses or networks) count as
 one network, including the identity provider.
@@ -154,6 +161,9 @@ func (s *serveCommand) Validate(command *kong.Context) error {
 		if err := client.CheckURL(s.AccountURL); err != nil {
 			fault("--account-url: %w", err)
 		}
+	}
+	if _, err := suspension.ParseLimit(s.SuspensionLimit); err != nil {
+		fault("--suspension-limit: %w", err)
 	}
 	if s.DrainDelay < 0 || s.DrainDelay > maxDrainDelay {
 		fault("--drain-delay=%s must be from 0s to %s", s.DrainDelay, maxDrainDelay)
@@ -246,7 +256,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong, c
 	transport.MaxConnsPerHost = descriptors.Outbound
 	readSession := s.sessionReader()
 	if file, err := readSession(); err == nil {
-		if err := checkAccountURL(file.Entries[0].Header, s.AccountURL); err != nil {
+		if err := (kindSettings{s.AccountURL, s.SuspensionLimit}).check(file.Entries[0].Header); err != nil {
 			return &exit{exitUsage, err}
 		}
 	}
@@ -254,6 +264,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong, c
 		listen:           s.address(),
 		publicURL:        s.publicURL(),
 		accountURL:       s.AccountURL,
+		suspensionLimit:  s.SuspensionLimit,
 		dataDir:          s.DataDir,
 		revision:         s.Revision,
 		readSession:      readSession,

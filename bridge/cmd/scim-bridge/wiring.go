@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"net"
 	"net/http"
@@ -15,12 +16,14 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/suspension"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/bundle"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/front"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/guard"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/keptlog"
@@ -38,6 +41,7 @@ type bridgeConfig struct {
 	listen, publicURL string
 	listener          net.Listener // already bound; nil binds listen
 	accountURL        string
+	suspensionLimit   string // of a SCIM server's session; empty for the default
 	dataDir           string
 	revision          string
 	readSession       func() (session.File, error)
@@ -94,7 +98,8 @@ type runningBridge struct {
 	replaced  chan struct{}        // closed when another process serves
 	abandoned chan struct{}        // closed when standby has timed out
 
-	failure error // why serving ended without a request to stop
+	failure   error  // why serving ended without a request to stop
+	lockFault string // that was logged last; for watchSession alone
 
 	mu       sync.Mutex
 	observed string // the last revision that signed in
@@ -109,6 +114,10 @@ type runningBridge struct {
 func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	var err error
 	if cfg.dataDir, err = filepath.Abs(cfg.dataDir); err != nil { // remedies name the absolute path
+		return nil, err
+	}
+	limit, err := suspension.ParseLimit(cfg.suspensionLimit)
+	if err != nil {
 		return nil, err
 	}
 	instance, err := instanceID(cfg.dataDir)
@@ -153,7 +162,17 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 			OnSignIn:  b.recordSignIn,
 		}),
 	}
-	b.verifier = auth.NewTokenVerifier(b.far.reader(cfg.readSession, cfg.accountURL),
+	b.far.guard = guard.New(guard.Config{
+		Directory: b.far.front,
+		DataDir:   cfg.dataDir,
+		Limit:     limit,
+		Client:    "bridge:" + instance,
+		RequestID: func(ctx context.Context) string { return httpkit.RequestFrom(ctx).ID },
+		Log:       cfg.logger.Named("holds"),
+		Now:       time.Now,
+	})
+	b.verifier = auth.NewTokenVerifier(
+		b.far.reader(cfg.readSession, kindSettings{cfg.accountURL, cfg.suspensionLimit}),
 		recordedConnector{b.far, b.journal}, time.Now)
 	b.watcher = &provision.Watcher{
 		Room:     b.far,
@@ -226,6 +245,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Journal:        b.journal,
 		Bundles:        b.bundles,
 		Explain:        b.explain(explainer),
+		Holds:          b.far,
 		Log:            cfg.logger.Named("control"),
 		OnReload:       b.reloadWhenAsked,
 		OnSeal:         b.seal,
@@ -293,7 +313,7 @@ func (b *runningBridge) scimHandler() http.Handler {
 			})
 		})
 	}
-	toAccount, toServer := to(b.far.account), to(b.far.front)
+	toAccount, toServer := to(b.far.account), to(b.far.guard)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if b.far.isServer.Load() {
 			toServer().ServeHTTP(w, r)

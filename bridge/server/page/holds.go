@@ -11,7 +11,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 )
 
-// Holds shows what the account holds, and lets it be approved or cancelled.
+// Holds shows what the account holds, or the bridge before a SCIM server, and lets it be approved or cancelled.
 func Holds(account bridge.Holds) Section {
 	h := holds{account}
 	return Section{
@@ -106,7 +106,9 @@ func (h holds) decide(v *Visit) {
 		v.ShowOverview(http.StatusBadRequest, "Nothing was decided: "+err.Error()+".")
 		return
 	}
-	switch decided, err := h.account.DecideHolds(v.Context(), d); {
+	decided, err := h.account.DecideHolds(v.Context(), d)
+	refusal, isRefused := errors.AsType[*bridge.Error](err)
+	switch {
 	case err == nil:
 		e := journal.Event{Kind: journal.HoldsCancelled, Count: decided}
 		if d.Approve {
@@ -116,6 +118,9 @@ func (h holds) decide(v *Visit) {
 		v.Redirect(decidedFrom(v.Request))
 	case bridge.CodeOf(err) == bridge.NotFound:
 		v.ShowOverview(http.StatusConflict, "Nothing was decided: it is not held any more.")
+	case isRefused:
+		v.Warn("holds could not be decided", err)
+		v.ShowOverview(http.StatusConflict, "Not all of it was carried out: "+inputtext.Line(refusal.Detail)+".")
 	default:
 		v.Warn("holds could not be decided", err)
 		v.ShowOverview(http.StatusServiceUnavailable,
