@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 // A Spec describes a deployment, independent of its target.
@@ -74,6 +75,7 @@ type Settings struct {
 	AccountURL           string `json:"account_url,omitempty"`
 	TLSDomain            string `json:"tls_domain,omitempty"`
 	ACMEEmail            string `json:"acme_email,omitempty"`
+	SuspensionLimit      string `json:"suspension_limit,omitempty"`
 	ConfirmationInterval string `json:"confirmation_interval,omitempty"`
 	LogLevel             string `json:"log_level,omitempty"`
 	LogFormat            string `json:"log_format,omitempty"`
@@ -94,12 +96,20 @@ func (s *Settings) flags() []flag {
 		{"account-url", &s.AccountURL},
 		{"tls-domain", &s.TLSDomain},
 		{"acme-email", &s.ACMEEmail},
+		{"suspension-limit", &s.SuspensionLimit},
 		{"confirmation-interval", &s.ConfirmationInterval},
 		{"log-level", &s.LogLevel},
 		{"log-format", &s.LogFormat},
 		{"source-address", &s.SourceAddress},
 		{"trusted-proxies", &s.TrustedProxies},
 	}
+}
+
+// Holds reports whether a bridge with these settings and a session keeps in its data folder what it holds beyond a
+// limit: one before a SCIM server does, unless the limit is off.
+func (s Settings) Holds(sealed string) bool {
+	file, err := session.Parse(sealed)
+	return err == nil && file.Entries[0].Header.Kind() == session.KindDirectory && s.SuspensionLimit != "off"
 }
 
 const insecureHTTPFlag = "--insecure-http"

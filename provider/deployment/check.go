@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/suspension"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -90,6 +91,14 @@ func validAccountURL(text string) error {
 	default:
 		return fmt.Errorf("account_url %q is not safe: use https (plain http is for loopback addresses)", text)
 	}
+}
+
+func validSuspensionLimit(text string) error {
+	if text == "" {
+		return errors.New("suspension_limit must not be empty; leave it out for the default")
+	}
+	_, err := suspension.ParseLimit(text)
+	return err
 }
 
 func isLoopback(host string) bool {

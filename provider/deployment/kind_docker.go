@@ -23,6 +23,8 @@ func dockerKind(access Access) kind {
 		argument: dockerArgument(),
 		value:    func(m *targetsModel) *types.Object { return &m.Docker },
 		validate: validateDocker,
+
+		holdsGap: "what the old bridge holds beyond its suspension limit is copied after it was stopped",
 	}
 }
 

@@ -32,6 +32,9 @@ func kubernetesKind(access Access) kind {
 		argument: kubernetesArgument(),
 		value:    func(m *targetsModel) *types.Object { return &m.Kubernetes },
 		validate: validateKubernetes,
+
+		keepsNoHolds: "Pods keep none, so that a new one would forget what is held, and several would each hold and " +
+			"count by themselves.",
 	}
 }
 

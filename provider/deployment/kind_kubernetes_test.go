@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -73,6 +75,57 @@ func TestMistakesInTheArgumentKubernetesAreErrorsOfThePlan(t *testing.T) {
 					Config: s.podsIn(row.arguments, row.more), PlanOnly: true,
 					ExpectError: regexp.MustCompile(row.want),
 				}},
+			})
+		})
+	}
+}
+
+// A pod that is replaced would forget what it holds.
+func TestPodsBeforeASCIMServerNeedTheSuspensionLimitOff(t *testing.T) {
+	t.Parallel()
+	token, err := session.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := session.ParseDirectoryToken("far")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := session.Directory{URL: "https://scim.example.com/scim/v2", Token: far}
+	sealed, err := session.SealDirectory(token, server, session.File{}, 0, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct{ name, settings, want string }{
+		{"the default", "", `(?s)Nothing keeps what the bridge holds.*suspension_limit = "off"`},
+		{"a limit", `suspension_limit = "max(5, 0%)/1h"`, `Nothing keeps what the bridge holds`},
+		{"off", `suspension_limit = "off"`, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			step := resource.TestStep{PlanOnly: true, ExpectNonEmptyPlan: true, Config: fmt.Sprintf(`
+provider "scimbridge" {}
+resource "scimbridge_deployment" "it" {
+  name            = "test"
+  session         = <<EOT
+%s
+EOT
+  unseal_token_wo = %q
+  kubernetes = {
+    name     = "bridge"
+    image    = "example.com/bridge:1"
+  }
+  settings = {
+    public_url = "https://bridge.example.com"
+    %s
+  }
+}
+`, sealed, token.Reveal(), row.settings)}
+			if row.want != "" {
+				step.ExpectError = regexp.MustCompile(row.want)
+			}
+			resource.UnitTest(t, resource.TestCase{
+				ProtoV6ProviderFactories: providertest.Factories(t), Steps: []resource.TestStep{step},
 			})
 		})
 	}

@@ -69,6 +69,10 @@ type kind struct {
 	// validate checks an argument against the settings. It ignores unknown values and may
 	// be nil.
 	validate func(ctx context.Context, argument types.Object, settings settingsModel) error
+	// keepsNoHolds is why a target does not keep what a bridge holds beyond its limit; empty if it does.
+	keepsNoHolds string
+	// holdsGap is why such a bridge is replaced with a gap; empty if it is not.
+	holdsGap string
 }
 
 // environmentArgument is the argument of a kind for a container's environment variables.

@@ -45,6 +45,7 @@ type settingsModel struct {
 	AccountURL           types.String `tfsdk:"account_url"`
 	TLSDomain            types.String `tfsdk:"tls_domain"`
 	ACMEEmail            types.String `tfsdk:"acme_email"`
+	SuspensionLimit      types.String `tfsdk:"suspension_limit"`
 	ConfirmationInterval types.String `tfsdk:"confirmation_interval"`
 	LogLevel             types.String `tfsdk:"log_level"`
 	LogFormat            types.String `tfsdk:"log_format"`
@@ -58,7 +59,7 @@ type settingsModel struct {
 
 var settingsTypes = map[string]attr.Type{
 	"public_url": types.StringType, "account_url": types.StringType, "confirmation_interval": types.StringType,
-	"tls_domain": types.StringType, "acme_email": types.StringType,
+	"suspension_limit": types.StringType, "tls_domain": types.StringType, "acme_email": types.StringType,
 	"log_level": types.StringType, "log_format": types.StringType, "source_address": types.StringType,
 	"trusted_proxies": types.ListType{ElemType: types.StringType}, "insecure_http": types.BoolType,
 	"monitoring_token_wo": types.StringType, "monitoring_token_wo_version": types.Int64Type,
@@ -87,7 +88,7 @@ func (m model) toSpec(ctx context.Context) (spec deploy.Spec, known bool, diags 
 		var s settingsModel
 		diags.Append(m.Settings.As(ctx, &s, basetypes.ObjectAsOptions{})...)
 		for _, v := range []attr.Value{s.PublicURL, s.AccountURL, s.TLSDomain, s.ACMEEmail, s.ConfirmationInterval,
-			s.LogLevel, s.LogFormat, s.SourceAddress, s.TrustedProxies, s.InsecureHTTP} {
+			s.SuspensionLimit, s.LogLevel, s.LogFormat, s.SourceAddress, s.TrustedProxies, s.InsecureHTTP} {
 			known = known && !v.IsUnknown()
 		}
 		var proxies []types.String
@@ -102,6 +103,7 @@ func (m model) toSpec(ctx context.Context) (spec deploy.Spec, known bool, diags 
 		spec.Settings = deploy.Settings{
 			PublicURL: s.PublicURL.ValueString(), AccountURL: s.AccountURL.ValueString(),
 			TLSDomain: s.TLSDomain.ValueString(), ACMEEmail: s.ACMEEmail.ValueString(),
+			SuspensionLimit:      s.SuspensionLimit.ValueString(),
 			ConfirmationInterval: s.ConfirmationInterval.ValueString(),
 			LogLevel:             s.LogLevel.ValueString(), LogFormat: s.LogFormat.ValueString(),
 			SourceAddress: s.SourceAddress.ValueString(), TrustedProxies: strings.Join(texts, ","),
@@ -262,6 +264,7 @@ func settingsFromSpec(ctx context.Context, spec deploy.Spec, before types.Object
 	m := settingsModel{
 		PublicURL: stringOrNull(s.PublicURL), AccountURL: stringOrNull(s.AccountURL),
 		TLSDomain: stringOrNull(s.TLSDomain), ACMEEmail: stringOrNull(s.ACMEEmail),
+		SuspensionLimit:      stringOrNull(s.SuspensionLimit),
 		ConfirmationInterval: stringOrNull(s.ConfirmationInterval),
 		LogLevel:             stringOrNull(s.LogLevel), LogFormat: stringOrNull(s.LogFormat),
 		SourceAddress:  stringOrNull(s.SourceAddress),

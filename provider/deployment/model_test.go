@@ -3,10 +3,12 @@ package deployment
 import (
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
@@ -174,4 +176,85 @@ func TestTheTokenMustOpenTheSessionForAsLongAsItIsUsed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An account counts over all bridges, so its limit is not a bridge's.
+func TestASuspensionLimitIsForASessionOfASCIMServer(t *testing.T) {
+	t.Parallel()
+	sealed := map[string]string{"account": sealedAccount(t), "server": sealedServer(t)}
+	kubernetes := kind{keepsNoHolds: "Pods keep none."}
+	text := types.StringValue
+	for _, row := range []struct {
+		name, session string
+		limit         types.String
+		kind          kind
+		refused       bool
+	}{
+		{"the default of an account", "account", types.StringNull(), kind{}, false},
+		{"a limit beside an account's", "account", text("max(5, 0%)/1h"), kind{}, true},
+		{"off beside an account's", "account", text("off"), kind{}, true},
+		{"the default before a server", "server", types.StringNull(), kind{}, false},
+		{"a limit before a server", "server", text("max(5, 0%)/1h"), kind{}, false},
+		{"the default in pods", "server", types.StringNull(), kubernetes, true},
+		{"an account's in pods", "account", types.StringNull(), kubernetes, false},
+		{"off in pods", "server", text("off"), kubernetes, false},
+		{"a limit that is not known yet", "server", types.StringUnknown(), kubernetes, false},
+		{"a session that is not known yet", "", text("off"), kubernetes, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			settings := map[string]attr.Value{}
+			for name, of := range settingsTypes {
+				settings[name] = nullOf(t, of)
+			}
+			settings["suspension_limit"] = row.limit
+			m := model{Session: types.StringUnknown(), Settings: types.ObjectValueMust(settingsTypes, settings)}
+			if row.session != "" {
+				m.Session = text(sealed[row.session])
+			}
+			if diags := m.checkHolds(row.kind); diags.HasError() != row.refused {
+				t.Errorf("refused is %v: %v", diags.HasError(), diags)
+			}
+		})
+	}
+}
+
+func nullOf(t *testing.T, of attr.Type) attr.Value {
+	t.Helper()
+	value, err := of.ValueFromTerraform(t.Context(), tftypes.NewValue(of.TerraformType(t.Context()), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+func sealedAccount(t *testing.T) string {
+	t.Helper()
+	token, err := session.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := session.Seal(token, 1, session.Integration{AccountID: "acc_1", Email: "manager@example.com"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealed
+}
+
+func sealedServer(t *testing.T) string {
+	t.Helper()
+	token, err := session.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := session.ParseDirectoryToken("far")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := session.Directory{URL: "https://scim.example.com/scim/v2", Token: far}
+	sealed, err := session.SealDirectory(token, server, session.File{}, 0, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealed
 }

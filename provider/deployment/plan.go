@@ -56,6 +56,7 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 	determined, diags := config.addMonitoring(ctx, &spec)
 	known = known && determined
 	resp.Diagnostics.Append(diags...)
+	resp.Diagnostics.Append(plan.checkHolds(k)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -112,6 +113,9 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 			warnPrevious(&resp.Diagnostics)
 		}
 		gap := r.gap(ctx, k, state, target, before)
+		if gap == "" && state != nil && before.Lost == "" && (plan.holds() || state.holds()) {
+			gap = k.holdsGap
+		}
 		warnProgram(state, program, before, gap, &resp.Diagnostics)
 		warnGap(state, *plan, gap, &resp.Diagnostics)
 		if k.SealedAlone != "" && plan.Unseal.ValueString() == string(deploy.UnsealOnce) {
@@ -124,6 +128,33 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 	if away != nil && !resp.Plan.Raw.Equal(req.State.Raw) {
 		warnElsewhere(away, &resp.Diagnostics)
 	}
+}
+
+// checkHolds refuses a suspension limit that is not the bridge's, and a target that does not keep what is held.
+func (m model) checkHolds(k kind) (diags diag.Diagnostics) {
+	limit := m.setting("suspension_limit")
+	file, err := session.Parse(m.Session.ValueString())
+	if err != nil || limit.IsUnknown() {
+		return nil // the session is unknown, or refused by the validation
+	}
+	at := path.Root("settings").AtName("suspension_limit")
+	switch isServer := file.Entries[0].Header.Kind() == session.KindDirectory; {
+	case !isServer && !limit.IsNull():
+		diags.AddAttributeError(at, "The account has a suspension limit of its own",
+			"settings.suspension_limit is for a session of a SCIM server, and this session is of an account: remove "+
+				"it, and set suspension_limit of scimbridge_provisioning.")
+	case m.holds() && k.keepsNoHolds != "":
+		diags.AddAttributeError(at, "Nothing keeps what the bridge holds",
+			"The session is for a SCIM server, before which a bridge holds suspensions beyond a limit, in its data "+
+				"folder. "+k.keepsNoHolds+" Set settings.suspension_limit = \"off\", so that the server is told of "+
+				"all at once, or use another target.")
+	}
+	return diags
+}
+
+// holds reports whether the bridge keeps what it holds beyond a limit.
+func (m model) holds() bool {
+	return deploy.Settings{SuspensionLimit: m.setting("suspension_limit").ValueString()}.Holds(m.Session.ValueString())
 }
 
 func warnElsewhere(err error, diags *diag.Diagnostics) {

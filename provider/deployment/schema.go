@@ -102,6 +102,17 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 							"out.",
 						Validators: []validator.String{textValidator(validACMEEmail)},
 					},
+					"suspension_limit": schema.StringAttribute{
+						Optional: true,
+						MarkdownDescription: "With a session for a SCIM server: how many suspensions and removals " +
+							"from groups the bridge tells the server at once; the rest it holds until that is " +
+							"approved. " +
+							"`max(10, 5%)/1h`, the default, allows 10, or 5 % if that is more, within one hour; " +
+							"`off` sets no limit. What is held is in the data folder, which pods do not keep: " +
+							"`kubernetes` needs `off`. An account has a limit of its own. See the " +
+							"[guide](../guides/mass-suspension.md).",
+						Validators: []validator.String{textValidator(validSuspensionLimit)},
+					},
 					"confirmation_interval": schema.StringAttribute{
 						Optional: true,
 						MarkdownDescription: "The interval at which people who accepted their invitation are " +

@@ -248,6 +248,44 @@ func TestTheJournalIsCopiedWhileABridgeServes(t *testing.T) {
 	}
 }
 
+// What a bridge holds beyond its suspension limit is whole in one volume: it is copied while no bridge runs.
+func TestWhatIsHeldIsCopiedBetweenTheOldBridgeAndTheNew(t *testing.T) {
+	t.Parallel()
+	token, err := session.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := session.ParseDirectoryToken("far")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := session.Directory{URL: "https://scim.example.com/scim/v2", Token: far}
+	sealed, err := session.SealDirectory(token, server, session.File{}, 0, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := newVolumes(t)
+	const file = "holds/0123456789abcdef.jsonl"
+	v.files["old"][file] = "what is held"
+	c, old := v.engine(), generationOf("old")
+	spec := deploy.Spec{Session: sealed}
+	if !holds(t.Context(), c, old, spec) {
+		t.Error("the bridges would run beside each other")
+	}
+	err = (&Target{Config: Config{Name: "b"}}).replaceInPlace(t.Context(), c, old, generationOf("next"), "r", spec,
+		session.Token{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := v.files["next"][file]; got != "what is held" {
+		t.Errorf("the new volume has %q", v.files["next"])
+	}
+	const want = "POST old stop, GET old holds, PUT next, POST old rename, POST next rename, POST next start"
+	if got := v.took(); !strings.Contains(got, want) {
+		t.Errorf("the engine was asked %s", got)
+	}
+}
+
 // A bridge that is older than the journal has no key.
 func TestWithoutAJournalNothingIsCopied(t *testing.T) {
 	t.Parallel()

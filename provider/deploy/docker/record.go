@@ -23,6 +23,8 @@ const (
 	observedName   = "observed_revision"
 	// acmeName is the bridge's folder of certificates. Each order of another one counts at the authority.
 	acmeName = "acme"
+	// holdsName is the bridge's folder of what it holds beyond its suspension limit.
+	holdsName = "holds"
 )
 
 const recordVersion = 1

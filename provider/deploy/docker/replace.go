@@ -16,7 +16,7 @@ import (
 func (t *Target) replace(ctx context.Context, c *client.Client, old *generation, spec deploy.Spec, revision string,
 	token session.Token) error {
 	running, _ := old.life()
-	withoutGap := running && !old.info.State.Paused && t.gapAfter(ctx, c, old) == ""
+	withoutGap := running && !old.info.State.Paused && t.gapAfter(ctx, c, old) == "" && !holds(ctx, c, old, spec)
 	if token.IsZero() && spec.Unseal == deploy.UnsealStored { // the new volume needs it, too
 		if stored, err := readFile(ctx, c, old, tokenName); err == nil && opens(stored, spec.Session) {
 			token, _ = session.ParseToken(trim(stored))
@@ -36,6 +36,19 @@ func (t *Target) replace(ctx context.Context, c *client.Client, old *generation,
 		return t.replaceWithoutGap(ctx, c, old, next, revision, spec, token)
 	}
 	return t.replaceInPlace(ctx, c, old, next, revision, spec, token)
+}
+
+// holds reports whether the old or the new bridge keeps what it holds beyond its suspension limit: two volumes of which
+// each has a part would be worse than a gap.
+func holds(ctx context.Context, c *client.Client, old *generation, spec deploy.Spec) bool {
+	if !(deploy.Settings{}).Holds(spec.Session) { // it is an account's
+		return false
+	}
+	if spec.Settings.Holds(spec.Session) {
+		return true
+	}
+	r, err := readRecord(ctx, c, old)
+	return err != nil || r.Settings.Holds(spec.Session)
 }
 
 // gapAfter returns Gap's reason for the deployment that the old container has.
@@ -99,6 +112,9 @@ func (t *Target) replaceInPlace(ctx context.Context, c *client.Client, old, next
 	deploy.Log(ctx, "stopping the old bridge; the new one has its port next")
 	began := time.Now()
 	err := stop(ctx, c, old)
+	if err == nil && holds(ctx, c, old, spec) {
+		err = copyFolder(ctx, c, old, next, holdsName, anyFile)
+	}
 	if err == nil {
 		err = renameTo(ctx, c, old, t.Name+suffixOld)
 	}
