@@ -25,7 +25,8 @@ func TestABridgeBeforeAServerLosesNothingInCrashes(t *testing.T) {
 	}
 	dir, listen := folder(t, far.seal(t, bearer, session.File{}, 0).String()), ports.Free(t)
 	start := func() *process {
-		return serve(t, dir, "--listen", listen, "--unseal-token-file", token, "--log-level", "warn")
+		return serve(t, dir, "--listen", listen, "--unseal-token-file", token, "--log-level", "warn",
+			"--suspension-limit", "off")
 	}
 	bridge := start()
 	bridge.awaitState(control.Ready)

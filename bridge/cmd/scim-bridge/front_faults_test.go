@@ -488,7 +488,7 @@ func (f *faultyFront) rotate() {
 		f.t.Fatal(err)
 	}
 	old := f.bridge
-	f.bridge = serve(f.t, old.dir, "--take-over")
+	f.bridge = serve(f.t, old.dir, "--take-over", "--suspension-limit", "off")
 	f.bridge.open(f.bearer.Reveal())
 	if err := f.bridge.control().TakeOver(f.t.Context()); err != nil {
 		f.t.Fatal(err)
@@ -573,7 +573,7 @@ func TestFaultsOfTheServerLoseNothingAndMakeNobodyTwice(t *testing.T) {
 		rows.Go(func() {
 			t.Run(row.name, func(t *testing.T) {
 				f := &faultyFront{faultyWay: newFaultyWay(t, far), bearer: newBearer(t)}
-				f.bridge = serve(t, folder(t, f.seal(f.bearer, firstServerToken)))
+				f.bridge = serve(t, folder(t, f.seal(f.bearer, firstServerToken)), "--suspension-limit", "off")
 				f.bridge.open(f.bearer.Reveal())
 				f.pusher = startPusher(t, f.bridge.url("/scim/v2"), f.bearer, "row"+strconv.Itoa(n), 2,
 					50*time.Millisecond)
