@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -96,31 +95,33 @@ func TestWhatTheAuditWatcherLogs(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var out bytes.Buffer
+				var out bytes.Buffer // of the watcher, until it has stopped
+				var lines strings.Builder
 				n := 0
+				note := func() {
+					level := "."
+					if out.Len() > 0 {
+						level = out.String()[1:2]
+					}
+					lines.WriteString(level)
+					out.Reset()
+				}
 				w := auditWatcher{
 					logger: hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true}),
 					watch: func(context.Context) (account.AuditFinding, bool, error) {
+						if n > 0 {
+							note()
+						}
 						l := row.looks[n]
 						n++
 						return account.AuditFinding{Faults: l.faults}, l.whole, l.err
 					},
 				}
 				stop := w.start(t.Context())
-				var lines strings.Builder
-				for i := range row.looks {
-					if i > 0 {
-						time.Sleep(auditWatchInterval)
-					}
-					synctest.Wait()
-					level := "."
-					if out.Len() > 0 {
-						level = out.String()[1:2]
-					}
-					out.Reset()
-					fmt.Fprint(&lines, level)
-				}
+				time.Sleep(time.Duration(len(row.looks)-1) * auditWatchInterval)
+				synctest.Wait()
 				stop()
+				note()
 				if lines.String() != row.lines {
 					t.Errorf("logged %s, want %s", lines.String(), row.lines)
 				}
