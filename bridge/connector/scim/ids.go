@@ -97,7 +97,7 @@ func (c *collection) created(ctx context.Context, a answer, sent map[string]any)
 	for _, id := range ids {
 		back, err := c.get(ctx, id, true)
 		switch {
-		case err == nil && c.isOf(back, sent):
+		case err == nil && (c.isOf(back, sent) || isWhole && !isDoubtful && c.isRenamed(back, doc, sent)):
 			c.idTrust.proved()
 			return c.take(back, sent), nil
 		case !isMissing(err) && !isPassing(err): // it is something else's
@@ -107,7 +107,7 @@ func (c *collection) created(ctx context.Context, a answer, sent map[string]any)
 	back, found, err := c.lookForNamed(ctx, sent)
 	switch {
 	case found:
-		if len(ids) > 0 {
+		if len(ids) > 0 && !slices.Contains(ids, back.id) {
 			c.idTrust.refuted()
 			c.cfg.Log.Warn("the far side answered a creation with an id by which it does not answer",
 				"resource", c.schema.Name)
@@ -137,6 +137,11 @@ func isPassing(err error) bool {
 // isOf reports whether a resource may be what was sent.
 func (c *collection) isOf(doc document, sent map[string]any) bool {
 	return c.name(doc.attributes) == c.name(sent) && sameOrigin(sent, doc.attributes)
+}
+
+// isRenamed reports whether a resource is what was sent under a name that the far side gave it, as its answer says.
+func (c *collection) isRenamed(doc, answered document, sent map[string]any) bool {
+	return c.name(doc.attributes) == c.name(answered.attributes) && sameOrigin(sent, doc.attributes)
 }
 
 // lookForNamed looks for what was created by its name, which was nobody's

@@ -1,9 +1,11 @@
 package scim_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -385,5 +387,29 @@ func TestAnEmptyExternalIDIsNone(t *testing.T) {
 	if attributes := string(p.Attributes); err != nil || strings.Contains(attributes, "externalId") ||
 		!strings.Contains(attributes, `"nickName":""`) {
 		t.Errorf("read %s, %v", attributes, err)
+	}
+}
+
+// Some servers make names of their own, such as the address of the person.
+func TestAServerMayChangeTheName(t *testing.T) {
+	t.Parallel()
+	far := newStandIn(t, habits{})
+	front := far.front(t)
+	far.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(bytes.ReplaceAll(body, []byte("example.com"), []byte("corp.example"))))
+		}
+		return false
+	})
+	for i, name := range []string{"a@example.com", "b@example.com"} {
+		in := bridge.PersonInput{Attributes: json.RawMessage(`{"userName":"` + name + `"}`)}
+		p, err := front.CreatePerson(t.Context(), in)
+		if err != nil || p.ID != fmt.Sprintf("%06d", i+1) || !strings.Contains(string(p.Attributes), "corp.example") {
+			t.Errorf("created %+v, %v", p, err)
+		}
+	}
+	if s := front.State(); len(s.Lacks) > 0 {
+		t.Errorf("it lacks %+v", s.Lacks)
 	}
 }
