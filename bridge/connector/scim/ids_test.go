@@ -398,7 +398,8 @@ func TestAServerMayChangeTheName(t *testing.T) {
 	far.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPost {
 			body, _ := io.ReadAll(r.Body)
-			r.Body = io.NopCloser(bytes.NewReader(bytes.ReplaceAll(body, []byte("example.com"), []byte("corp.example"))))
+			body = bytes.ReplaceAll(body, []byte("example.com"), []byte("corp.example"))
+			r.Body = io.NopCloser(bytes.NewReader(body))
 		}
 		return false
 	})
