@@ -394,7 +394,7 @@ func (c *collection) readIndex(ctx context.Context, asked time.Time) error {
 	select {
 	case c.index.scanning <- struct{}{}:
 	case <-ctx.Done():
-		return errReading
+		return c.stillReading()
 	}
 	if began, _ := c.index.since(); !began.Before(asked) {
 		<-c.index.scanning
@@ -420,12 +420,19 @@ func (c *collection) readIndex(ctx context.Context, asked time.Time) error {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return errReading
+		return c.stillReading()
 	}
 }
 
-var errReading = &FaultError{Cause: Unreachable,
-	Detail: "the list of the directory behind the bridge is still being read; it has no filter for this"}
+// stillReading is the error for a request that ends before the list is read.
+func (c *collection) stillReading() error {
+	if wait := c.limits.remaining(); wait > 0 { // so long nothing is read
+		return &FaultError{Cause: RateLimited, RetryAfter: wait,
+			Detail: "the directory behind the bridge takes no more requests for now"}
+	}
+	return &FaultError{Cause: Unreachable,
+		Detail: "the list of the directory behind the bridge is still being read; it has no filter for this"}
+}
 
 var errTooMany = errors.New("the index is full")
 

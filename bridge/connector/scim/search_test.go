@@ -1,6 +1,7 @@
 package scim_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -147,6 +148,25 @@ func TestTheIndexIsNoOlderThanItMayBe(t *testing.T) {
 }
 
 // Somebody who is deleted on a page that was read would make another one be passed over.
+// The list is read beside the request, and has more time to wait.
+func TestAListThatWaitsForALimitIsToldOf(t *testing.T) {
+	t.Parallel()
+	far := newStandIn(t, habits{filters: none})
+	front := far.front(t, func(c *connector.Config) { c.IndexAge = time.Nanosecond })
+	mustCreate(t, front, "a@example.com")
+	find(t, front, "none@example.com")
+	far.intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Retry-After", "120")
+		refuse(w, http.StatusTooManyRequests, "", "slower")
+		return true
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := front.SearchPeople(ctx, named("none@example.com")); bridge.CodeOf(err) != bridge.TooMany {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAListThatMovesIsReadAgain(t *testing.T) {
 	t.Parallel()
 	far := newStandIn(t, habits{filters: none})
