@@ -356,14 +356,13 @@ func (g *guarded) create(userName string) bridge.Person {
 }
 
 // setActive suspends or reactivates one of the people, and wants the answer to say so.
-func (g *guarded) setActive(i int, active bool) bridge.Person {
+func (g *guarded) setActive(i int, active bool) {
 	g.Helper()
 	p, err := g.ReplacePerson(g.Context(), g.ids[i],
 		bridge.PersonInput{Attributes: attributes(fmt.Sprintf("p%d", i), active)}, "")
 	if err != nil || p.Suspended == active || isActive(p.Attributes) != active {
 		g.Fatalf("setting active of %d: %v, %v, %s", i, err, p.Suspended, p.Attributes)
 	}
-	return p
 }
 
 func (g *guarded) delete(i int) {

@@ -289,6 +289,33 @@ func TestRemovalsAreTheLimitsWhenTheSuspensionIsTakenBack(t *testing.T) {
 	}
 }
 
+func TestTheListHasPages(t *testing.T) {
+	t.Parallel()
+	g := guardWith(t, "max(0, 0%)/1h", 7)
+	for i := range 7 {
+		g.setActive(i, false)
+	}
+	var seen []string
+	for cursor := ""; ; {
+		page, err := g.Holds(t.Context(), cursor, 3)
+		if err != nil || page.Suspensions != 7 || len(page.Items) > 3 {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		for _, h := range page.Items {
+			seen = append(seen, h.UserName)
+		}
+		if cursor = page.Next; cursor == "" {
+			break
+		}
+	}
+	if want := []string{"p0", "p1", "p2", "p3", "p4", "p5", "p6"}; !slices.Equal(seen, want) {
+		t.Errorf("the pages have %v", seen)
+	}
+	if _, err := g.Holds(t.Context(), "x", 3); bridge.CodeOf(err) != bridge.InvalidCursor {
+		t.Errorf("a cursor that is none: %v", err)
+	}
+}
+
 func TestCancellingShowsWhatIsInForce(t *testing.T) {
 	t.Parallel()
 	g := guardWith(t, "max(0, 0%)/1h", 2)

@@ -33,6 +33,7 @@ func (g *Guard) Holds(_ context.Context, cursor string, limit int) (page bridge.
 	if err != nil {
 		return bridge.HoldPage{}, err
 	}
+	var last int64
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, h := range listed {
@@ -48,10 +49,9 @@ func (g *Guard) Holds(_ context.Context, cursor string, limit int) (page bridge.
 				ID: h.ID, UserName: h.UserName, GroupName: h.GroupName, Removal: h.Group != "", Deleted: h.Deleted,
 				Since: h.Since, RequestID: h.RequestID, Client: g.cfg.Client, Refused: g.refused[h.ID],
 			})
+			last = h.Made.UnixMicro()
 		default:
-			page.Next = strconv.FormatInt(listed[slices.IndexFunc(listed, func(one hold) bool {
-				return one.ID == page.Items[len(page.Items)-1].ID
-			})].Made.UnixMicro(), 10)
+			page.Next = strconv.FormatInt(last, 10)
 		}
 	}
 	return page, nil
