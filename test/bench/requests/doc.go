@@ -4,11 +4,15 @@
 //
 //	make bench
 //	go run ./test/bench/requests --people 10000,100000
+//	go run ./test/bench/requests --against OLDER-SCIM-BRIDGE
 //
 // # How to read the table
 //
-// A row is one phase at one number of connections. It is measured three times
-// and shows the medians.
+// A row is one phase at one number of connections. All servers that the table
+// has, the ceiling and an older program among them, run beside each other and
+// are driven in turn, in five rounds. A row shows the medians of the rounds,
+// and as ratios the medians of the rounds' ratios: a figure by itself may be
+// twice another one that was taken minutes later on the same machine.
 //
 //   - dev is `scim-bridge dev`, bridge and account in one process; two is
 //     `scim-bridge serve` beside `scim-bridge account serve`.
@@ -20,7 +24,10 @@
 //     the same request and answers constant bytes of the same size. No Go
 //     server can be below 1; it says what SCIM, sign-in, logs and the database
 //     cost on top.
-//   - ×small divides cpu/op by that of the same row with the fewest people:
+//   - ×old divides cpu/op by that of the program of --against in the same mode.
+//     That program's own rows are marked old. Its people come by its own
+//     servers, which takes longer.
+//   - ×small divides ×ceil by that of the same row with the fewest people:
 //     what growth costs.
 //   - allocs is the number of heap allocations of one operation: in dev of
 //     bridge and account together, in two of the bridge alone.

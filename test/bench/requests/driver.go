@@ -168,6 +168,17 @@ func median(all []measurement) (m measurement) {
 	return m
 }
 
+// medianRatio is the median of what the servers of one measurement spent for an operation, divided by those of the
+// other of the same round.
+func medianRatio(all, others []measurement) float64 {
+	ratios := make([]float64, len(all))
+	for i, m := range all {
+		ratios[i] = float64(m.cpu) / float64(others[i].cpu)
+	}
+	slices.Sort(ratios)
+	return ratios[len(ratios)/2]
+}
+
 func middle[T int | float64 | time.Duration](all []measurement, of func(measurement) T) T {
 	values := make([]T, len(all))
 	for i, m := range all {

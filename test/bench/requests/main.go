@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,6 +25,7 @@ type options struct {
 	modes       []string
 	profile     string // folder; empty for none
 	sizes       bool   // measure the memory of the sizes instead
+	against     string // an older scim-bridge; empty for none
 }
 
 func main() {
@@ -55,7 +57,8 @@ func parse(args []string) (options, error) {
 	connections := flags.String("connections", "8,64", "how many connections ask at the same time")
 	modes := flags.String("modes", "dev,two", "dev: one process; two: bridge and account apart")
 	only := flags.String("run", "", "measure only the phases that match this regular expression")
-	flags.IntVar(&o.repeat, "repeat", 3, "how often each phase is measured; the table has the medians")
+	flags.StringVar(&o.against, "against", "", "measure the older scim-bridge in this `file`, too, in turn")
+	flags.IntVar(&o.repeat, "repeat", 5, "how many rounds there are of each phase; the table has the medians")
 	flags.DurationVar(&o.time, "time", 300*time.Millisecond, "how long each measurement lasts")
 	flags.StringVar(&o.profile, "profile", "", "leave CPU profiles of every phase in this `folder`")
 	flags.BoolVar(&o.sizes, "sizes", false,
@@ -63,11 +66,16 @@ func parse(args []string) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	var faults [3]error
+	var faults [4]error
 	o.people, faults[0] = numbers(*people)
 	o.connections, faults[1] = numbers(*connections)
 	o.only, faults[2] = regexp.Compile(*only)
 	o.modes = strings.Split(*modes, ",")
+	if unknown := slices.DeleteFunc(slices.Clone(o.modes), func(m string) bool {
+		return m == "dev" || m == "two"
+	}); len(unknown) > 0 {
+		faults[3] = fmt.Errorf("there is no mode %q; the modes are dev and two", unknown[0])
+	}
 	if o.repeat < 1 {
 		o.repeat = 1
 	}
@@ -99,7 +107,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	if o.sizes {
-		return measureSizes(ctx, o, folder, binary)
+		return measureSizes(ctx, o, folder, program{path: binary})
 	}
 	ceiling, err := startCeiling(ctx)
 	if err != nil {
@@ -107,104 +115,35 @@ func run(ctx context.Context, o options) error {
 	}
 	defer ceiling.stop()
 
+	programs := []program{{path: binary, profiled: o.profile != ""}}
+	if o.against != "" {
+		programs = append(programs, program{path: o.against, isOld: true})
+	}
 	t := new(table)
 	defer t.print(os.Stdout) // what there is, whatever went wrong
 	for _, n := range o.people {
-		s, err := newSite(ctx, folder, binary, max(n, minPeople), o.profile != "")
-		if err != nil {
-			return err
-		}
-		err = s.measure(ctx, o, ceiling, t)
-		s.stop()
-		if err != nil {
+		if err := compare(ctx, o, folder, programs, max(n, minPeople), ceiling, t); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// measure takes all phases in all modes at one number of people.
-func (s *site) measure(ctx context.Context, o options, ceiling *process, t *table) error {
-	for _, mode := range o.modes {
-		if err := s.switchTo(ctx, mode); err != nil {
-			return err
+// compare measures the programs at one number of people.
+func compare(ctx context.Context, o options, folder string, programs []program, people int, ceiling *process, t *table,
+) error {
+	all, err := startContenders(ctx, o, folder, programs, people)
+	defer func() {
+		for _, c := range all {
+			t.commits(people, c.label(), c.stopServers())
 		}
-		before := s.memory()
-		phases, err := s.phases(ctx)
-		if err != nil {
-			return err
-		}
-		for _, p := range phases {
-			if !o.only.MatchString(p.name) {
-				continue
-			}
-			connections := o.connections
-			if p.unit > 1 {
-				connections = []int{1} // a thousand operations at once are load enough
-			}
-			for _, n := range connections {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				fmt.Fprintf(os.Stderr, "%d people, %s, %s, %d connections\n", s.people, mode, p.name, n)
-				got, err := s.repeat(ctx, o, p, n, mode)
-				if err != nil {
-					return fmt.Errorf("%s: %w", p.name, err)
-				}
-				top, err := repeatCeiling(ctx, o, ceiling, p, n, got.bytes)
-				if err != nil {
-					return fmt.Errorf("the ceiling for %s: %w", p.name, err)
-				}
-				t.rows = append(t.rows, row{s.people, n, p.name, mode, p.unit, got, top})
-			}
-		}
-		t.remember(s.people, mode, before, s.memory())
-		t.commits(s.people, mode, s.stopServers())
+	}()
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-func (s *site) repeat(ctx context.Context, o options, p phase, connections int, mode string) (measurement, error) {
-	var all []measurement
-	for i := range o.repeat {
-		var profiles func() error
-		if o.profile != "" && i == 0 {
-			profiles = s.startProfiles(ctx, o, fmt.Sprintf("%s-%d-%s-%d", mode, s.people,
-				strings.ReplaceAll(p.name, " ", "_"),
-				connections))
-		}
-		m, err := drive(ctx, driver{
-			address: s.address, bearer: s.bearer, connections: connections, time: o.time,
-			next: p.next, want: p.want, unit: p.unit, servers: s.servers, allocations: s.allocations,
-		})
-		if profiles != nil {
-			err = errors.Join(err, profiles())
-		}
-		if err != nil {
-			return m, err
-		}
-		all = append(all, m)
+	err = measure(ctx, o, all, ceiling, t)
+	for _, c := range all {
+		t.remember(people, c.label(), c.before, c.memory())
 	}
-	return median(all), nil
-}
-
-func repeatCeiling(ctx context.Context, o options, ceiling *process, p phase, connections, bytes int,
-) (measurement, error) {
-	var all []measurement
-	for range o.repeat {
-		m, err := drive(ctx, driver{
-			address: ceiling.address, connections: connections, time: o.time / 2,
-			next: func() request {
-				r := p.next()
-				r.path = fmt.Sprintf("/%d", bytes)
-				return r
-			},
-			want: 200, unit: p.unit, servers: []*process{ceiling},
-		})
-		if err != nil {
-			return m, err
-		}
-		all = append(all, m)
-	}
-	return median(all), nil
+	return err
 }

@@ -5,7 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"os"
+	"slices"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
@@ -43,6 +48,9 @@ func user(n int) []byte {
 	}
 	return text
 }
+
+// unlimited is a limit on suspensions that is never reached.
+const unlimited = "max(1000000000, 0%)/1h"
 
 // loaders fill the account at once, sharing its commits.
 const loaders = 128
@@ -83,9 +91,65 @@ func (s *site) load(ctx context.Context) error {
 		return err
 	}
 	// What the phases take away is counted, and not held, which is the exception.
-	limit := "max(1000000000, 0%)/1h"
+	limit := unlimited
 	_, err = a.UpdateProvisioning(ctx, nil, &limit, "")
 	return err
+}
+
+// loadByRequests does the same by way of the servers, as identity providers do: what the database of an older program
+// looks like, that program knows.
+func (s *site) loadByRequests(ctx context.Context) error {
+	s.ids = make([]string, s.people)
+	var creations errgroup.Group
+	creations.SetLimit(loaders)
+	for n := range s.people {
+		creations.Go(func() (err error) {
+			s.ids[n], err = s.create(ctx, "/Users", user(n))
+			return err
+		})
+	}
+	if err := creations.Wait(); err != nil {
+		return err
+	}
+	if _, err := s.ask(ctx, http.MethodPatch, s.account+"/v1/provisioning", s.admin, "application/json",
+		encode(map[string]any{"suspension_limit": unlimited})); err != nil {
+		fmt.Fprintln(os.Stderr, "the older program keeps its limit on suspensions, if it has one:", err)
+	}
+	for _, g := range []struct {
+		id      *string
+		name    string
+		members []string
+	}{{&s.group, "Everybody", s.ids}, {&s.few, "A few", s.ids[:few]}} {
+		var err error
+		if *g.id, err = s.create(ctx, "/Groups", encode(map[string]any{
+			"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:Group"}, "displayName": g.name,
+		})); err != nil {
+			return err
+		}
+		for part := range slices.Chunk(g.members, 1000) {
+			members := make([]operation, len(part))
+			for i, id := range part {
+				members[i] = operation{"value": id}
+			}
+			if _, err := s.ask(ctx, http.MethodPatch, s.scim("/Groups/"+*g.id), s.bearer, scimType,
+				patch(operation{"op": "add", "path": "members", "value": members})); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+const scimType = "application/scim+json"
+
+// create returns the id of a resource that it creates.
+func (s *site) create(ctx context.Context, path string, body []byte) (string, error) {
+	text, err := s.ask(ctx, http.MethodPost, s.scim(path), s.bearer, scimType, body)
+	if err != nil {
+		return "", err
+	}
+	var made struct{ ID string }
+	return made.ID, json.Unmarshal(text, &made)
 }
 
 func group(ctx context.Context, d *directory.Directory, name string, members []string) (string, error) {

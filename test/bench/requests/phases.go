@@ -24,15 +24,15 @@ const (
 	few  = 10 // members of the small group
 )
 
-// phases lists what is measured, what makes more people last.
-func (s *site) phases(ctx context.Context) ([]phase, error) {
+// list lists what is measured, what makes more people last.
+func (s *site) list(ctx context.Context) ([]phase, error) {
 	deep := s.people * 9 / 10
 	cursor, err := s.cursorAt(ctx, deep)
 	if err != nil {
 		return nil, err
 	}
 	made := count()
-	fresh := func() int { return s.people + made() + s.turn*1_000_000_000 } // other people in each mode
+	fresh := func() int { return s.people + made() }
 	everybody, others := pairs(s.people, 0), pairs(s.people, few)
 	return []phase{
 		s.get1("GET user", func(n int) string { return "/Users/" + s.ids[n] }),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,12 +19,18 @@ import (
 	"time"
 )
 
+// A program is a scim-bridge.
+type program struct {
+	path     string
+	profiled bool
+	isOld    bool // of --against: its database may have another schema than this one's
+}
+
 // A site is an account full of people and the servers in front of it.
 type site struct {
-	binary   string
-	dir      string
-	profiled bool
-	soft     int64 // the bridge's soft memory limit in bytes; 0 for none
+	program program
+	dir     string
+	soft    int64 // the bridge's soft memory limit in bytes; 0 for none
 
 	people  int
 	ids     []string // of people, in the order of their numbers
@@ -31,20 +38,25 @@ type site struct {
 	few     string   // the id of a group of ten
 	bearer  string
 	mode    string
-	turn    int    // counts the modes
 	address string // of the bridge
+	account string // the account's URL, and an admin token
+	admin   string
 	servers []*process
 }
 
 // newSite makes an account with people in it. It runs in mode dev afterwards.
-func newSite(ctx context.Context, folder, binary string, people int, profiled bool) (*site, error) {
-	s := &site{binary: binary, dir: filepath.Join(folder, strconv.Itoa(people)), people: people, profiled: profiled}
+func newSite(ctx context.Context, folder string, p program, people int) (*site, error) {
+	s := &site{program: p, dir: filepath.Join(folder, strconv.Itoa(people)), people: people}
 	if err := s.startDev(ctx); err != nil {
 		s.stop()
 		return nil, err
 	}
 	started := time.Now()
-	if err := s.load(ctx); err != nil {
+	load := s.load
+	if p.isOld {
+		load = s.loadByRequests
+	}
+	if err := load(ctx); err != nil {
 		s.stop()
 		return nil, fmt.Errorf("loading %d people: %w", people, err)
 	}
@@ -76,21 +88,6 @@ func (s *site) stopServers() string {
 // commitsLine is the account's last word, of how well writes shared commits.
 var commitsLine = regexp.MustCompile(`commits=(\d+) writes=(\d+)`)
 
-// switchTo makes servers of another kind serve the same account.
-func (s *site) switchTo(ctx context.Context, mode string) error {
-	if s.mode == mode {
-		return nil
-	}
-	s.stopServers()
-	s.turn++
-	switch mode {
-	case "two":
-		return s.startTwo(ctx)
-	default:
-		return fmt.Errorf("mode %q is not possible here: dev comes first, then two", mode)
-	}
-}
-
 func (s *site) startDev(ctx context.Context) error {
 	s.mode = "dev"
 	cmd, p, err := s.command(ctx, "dev", "dev", "--data-dir", s.dir, "--listen", "127.0.0.1:0",
@@ -106,7 +103,7 @@ func (s *site) startDev(ctx context.Context) error {
 		return err
 	}
 	greeting := bufio.NewScanner(out)
-	for s.bearer == "" && greeting.Scan() {
+	for s.admin == "" && greeting.Scan() {
 		fields := strings.Fields(greeting.Text())
 		switch {
 		case strings.Contains(greeting.Text(), "SCIM base URL"):
@@ -117,9 +114,13 @@ func (s *site) startDev(ctx context.Context) error {
 			s.address = u.Host
 		case strings.Contains(greeting.Text(), "bearer token"):
 			s.bearer = fields[len(fields)-1]
+		case strings.Contains(greeting.Text(), "account_url"):
+			s.account = strings.Trim(fields[len(fields)-1], `"`)
+		case strings.Contains(greeting.Text(), "account_token"):
+			s.admin = strings.Trim(fields[len(fields)-1], `"`)
 		}
 	}
-	if s.bearer == "" {
+	if s.admin == "" {
 		return fmt.Errorf("scim-bridge dev did not greet; see %s", s.logOf("dev"))
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
@@ -168,13 +169,13 @@ func (s *site) command(ctx context.Context, name string, args ...string) (*exec.
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.CommandContext(ctx, s.binary, args...)
+	cmd := exec.CommandContext(ctx, s.program.path, args...)
 	cmd.Stderr = log
 	p := &process{name: name, cmd: cmd}
 	if s.soft > 0 && name == "bridge" {
 		cmd.Env = append(os.Environ(), fmt.Sprintf("GOMEMLIMIT=%d", s.soft))
 	}
-	if s.profiled {
+	if s.program.profiled {
 		if p.pprof, err = freeAddress(ctx); err != nil {
 			return nil, nil, err
 		}
@@ -212,21 +213,31 @@ func (s *site) ready(ctx context.Context) error {
 
 // get asks the bridge something that is not measured.
 func (s *site) get(ctx context.Context, path string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address+path, nil)
+	return s.ask(ctx, http.MethodGet, "http://"+s.address+path, s.bearer, "", nil)
+}
+
+func (s *site) scim(path string) string { return "http://" + s.address + base + path }
+
+// ask sends a request that is not measured, and returns the body of a good answer.
+func (s *site) ask(ctx context.Context, method, url, token, contentType string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+s.bearer)
+	req.Header.Set("Authorization", "Bearer "+token)
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = errors.New(resp.Status)
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode >= http.StatusMultipleChoices {
+		err = fmt.Errorf("%s: %.300s", resp.Status, text)
 	}
-	return body, err
+	return text, err
 }
 
 var mallocs = regexp.MustCompile(`(?m)^go_memstats_mallocs_total (\S+)`)

@@ -68,11 +68,11 @@ var sizes = []deploy.Size{deploy.SizeBase, deploy.SizeHigh, deploy.SizeVeryHigh}
 
 // measureSizes prints the greatest memory of a bridge of each size in each trial, for accounts of
 // several numbers of people.
-func measureSizes(ctx context.Context, o options, folder, binary string) error {
+func measureSizes(ctx context.Context, o options, folder string, p program) error {
 	var rows []string
 	defer func() { printSizes(os.Stdout, rows) }() // what there is, whatever went wrong
 	for _, n := range o.people {
-		s, err := newSite(ctx, folder, binary, max(n, minPeople), false)
+		s, err := newSite(ctx, folder, p, max(n, minPeople))
 		if err != nil {
 			return err
 		}

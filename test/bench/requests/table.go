@@ -21,7 +21,9 @@ type row struct {
 	people, connections int
 	phase, mode         string
 	unit                int
-	got, ceiling        measurement
+	got, ceiling        measurement // medians
+	overCeiling         float64     // the median of the rounds' ratios of CPU
+	overOld             float64     // the same to the older program; 0 for none
 }
 
 // remember notes the memory of the servers before and after the phases.
@@ -43,11 +45,12 @@ func (t *table) commits(people int, mode, said string) {
 func (t *table) print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, strings.Join([]string{"phase", "people", "conns", "mode", "ops/s", "p50", "p99", "cpu/op", "×ceil",
-		"×small", "allocs", "bytes", "ceiling ops/s", "cpu/op", ""}, "\t"))
+		"×old", "×small", "allocs", "bytes", "ceiling ops/s", "cpu/op", ""}, "\t"))
 	for _, r := range t.rows {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%.0f\t%d\t%.0f\t%s\t\n",
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f\t%d\t%.0f\t%s\t\n",
 			r.phase, r.people, r.connections, r.mode, r.got.rate, short(r.got.p50), short(r.got.p99), short(r.got.cpu),
-			r.overCeiling(), t.growth(r), r.got.allocs, r.got.bytes, r.ceiling.rate, short(r.ceiling.cpu))
+			r.ceilingText(), ratio(r.overOld), t.growth(r), r.got.allocs, r.got.bytes, r.ceiling.rate,
+			short(r.ceiling.cpu))
 	}
 	w.Flush() // to standard output, whose loss nobody could be told of
 	for _, note := range t.notes {
@@ -55,15 +58,15 @@ func (t *table) print(out io.Writer) {
 	}
 }
 
-// overCeiling says nothing of bulk requests, whose operations are no requests.
-func (r row) overCeiling() string {
+// ceilingText says nothing of bulk requests, whose operations are no requests.
+func (r row) ceilingText() string {
 	if r.unit > 1 {
 		return ""
 	}
-	return ratio(r.got.cpu, r.ceiling.cpu)
+	return ratio(r.overCeiling)
 }
 
-// growth compares a row with the same one at the fewest people.
+// growth compares a row with the same one at the fewest people, each by its ceiling: they are measured minutes apart.
 func (t *table) growth(r row) string {
 	same := slices.DeleteFunc(slices.Clone(t.rows), func(o row) bool {
 		return o.phase != r.phase || o.connections != r.connections || o.mode != r.mode
@@ -72,10 +75,16 @@ func (t *table) growth(r row) string {
 	if least.people == r.people {
 		return ""
 	}
-	return ratio(r.got.cpu, least.got.cpu)
+	return ratio(r.overCeiling / least.overCeiling)
 }
 
-func ratio(a, b time.Duration) string { return fmt.Sprintf("%.2f", float64(a)/float64(b)) }
+// ratio is empty for 0, which is none.
+func ratio(x float64) string {
+	if x == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", x)
+}
 
 func short(d time.Duration) string {
 	switch {

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A contender is what is measured: a program in a mode, with an account of its own.
+type contender struct {
+	*site
+	phases []phase
+	before map[string]int64 // memory before the phases, by server
+}
+
+// label is the mode as the table has it.
+func (c *contender) label() string {
+	if c.program.isOld {
+		return c.mode + ", old"
+	}
+	return c.mode
+}
+
+// startContenders starts each program in each mode. All of them run until the end, so that they can be driven in turn.
+func startContenders(ctx context.Context, o options, folder string, programs []program, people int,
+) (all []*contender, err error) {
+	for _, p := range programs {
+		for _, mode := range o.modes {
+			s, err := newSite(ctx, filepath.Join(folder, fmt.Sprintf("%s-%t", mode, p.isOld)), p, people)
+			if err != nil {
+				return all, err
+			}
+			c := &contender{site: s}
+			all = append(all, c)
+			if mode == "two" {
+				c.stopServers()
+				if err := c.startTwo(ctx); err != nil {
+					return all, err
+				}
+			}
+			c.before = c.memory()
+			if c.phases, err = s.list(ctx); err != nil {
+				return all, err
+			}
+		}
+	}
+	return all, nil
+}
+
+// measure takes all phases at one number of people.
+func measure(ctx context.Context, o options, all []*contender, ceiling *process, t *table) error {
+	for i, p := range all[0].phases {
+		if !o.only.MatchString(p.name) {
+			continue
+		}
+		connections := o.connections
+		if p.unit > 1 {
+			connections = []int{1} // a thousand operations at once are load enough
+		}
+		for _, n := range connections {
+			fmt.Fprintf(os.Stderr, "%d people, %s, %d connections\n", all[0].people, p.name, n)
+			got, err := takeTurns(ctx, o, all, i, n, ceiling)
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			for k, c := range all {
+				r := row{
+					people: c.people, connections: n, phase: p.name, mode: c.label(), unit: p.unit,
+					got: median(got.of[k]), ceiling: median(got.ceiling),
+					overCeiling: medianRatio(got.of[k], got.ceiling),
+				}
+				if old := slices.IndexFunc(all, func(o *contender) bool {
+					return o.program.isOld && o.mode == c.mode
+				}); old >= 0 && old != k {
+					r.overOld = medianRatio(got.of[k], got.of[old])
+				}
+				t.rows = append(t.rows, r)
+			}
+		}
+	}
+	return nil
+}
+
+// turns are the measurements of a phase, by round.
+type turns struct {
+	of      [][]measurement // by contender
+	ceiling []measurement
+}
+
+// takeTurns drives all contenders and the ceiling one after the other, again and again: what else the machine does
+// meanwhile weighs on all of them. Each round begins with another contender.
+func takeTurns(ctx context.Context, o options, all []*contender, phase, connections int, ceiling *process,
+) (turns, error) {
+	got := turns{of: make([][]measurement, len(all))}
+	for round := range o.repeat {
+		bytes := 0
+		for i := range all {
+			k := (i + round) % len(all)
+			m, err := all[k].drive(ctx, o, phase, connections, round == 0)
+			if err != nil {
+				return got, fmt.Errorf("%s: %w", all[k].label(), err)
+			}
+			got.of[k] = append(got.of[k], m)
+			bytes = max(bytes, m.bytes)
+		}
+		m, err := driveCeiling(ctx, o, ceiling, all[0].phases[phase], connections, bytes)
+		if err != nil {
+			return got, fmt.Errorf("the ceiling: %w", err)
+		}
+		got.ceiling = append(got.ceiling, m)
+	}
+	return got, ctx.Err()
+}
+
+func (c *contender) drive(ctx context.Context, o options, phase, connections int, first bool) (measurement, error) {
+	p := c.phases[phase]
+	end := func() error { return nil }
+	if c.program.profiled && first {
+		end = c.startProfiles(ctx, o, fmt.Sprintf("%s-%d-%s-%d", c.mode, c.people,
+			strings.ReplaceAll(p.name, " ", "_"), connections))
+	}
+	m, err := drive(ctx, driver{
+		address: c.address, bearer: c.bearer, connections: connections, time: o.time,
+		next: p.next, want: p.want, unit: p.unit, servers: c.servers, allocations: c.allocations,
+	})
+	if endErr := end(); err == nil {
+		err = endErr
+	}
+	return m, err
+}
+
+func driveCeiling(ctx context.Context, o options, ceiling *process, p phase, connections, bytes int,
+) (measurement, error) {
+	return drive(ctx, driver{
+		address: ceiling.address, connections: connections, time: o.time / 2,
+		next: func() request {
+			r := p.next()
+			r.path = fmt.Sprintf("/%d", bytes)
+			return r
+		},
+		want: 200, unit: p.unit, servers: []*process{ceiling},
+	})
+}
