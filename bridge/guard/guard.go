@@ -228,19 +228,35 @@ func idsOf(holds []hold) []string {
 	return ids
 }
 
-// forgetPerson ends the holds of a person that is not there any more.
-func (g *Guard) forgetPerson(id string) error {
-	var c change
-	err := g.view(func(s *state) {
+// forgetPerson ends the holds of a person that is not there any more. A hidden group that was there for this person
+// alone is deleted.
+func (g *Guard) forgetPerson(ctx context.Context, id string) error {
+	var isHeld bool
+	err := g.view(func(s *state) { isHeld = s.suspended[id] != "" || len(s.groups[id]) > 0 })
+	if err != nil || !isHeld {
+		return err
+	}
+	var last []hold
+	err = g.update(func(s *state) (c change) {
 		if h, held := s.suspensionOf(id); held {
 			c.Drop = append(c.Drop, h.ID)
 		}
-		c.Drop = append(c.Drop, idsOf(s.removalsOf(id))...)
+		for _, h := range s.removalsOf(id) {
+			if _, hidden := s.hidden[h.Group]; hidden && len(s.removals[h.Group]) == 1 {
+				last = append(last, h)
+				continue
+			}
+			c.Drop = append(c.Drop, h.ID)
+		}
+		return c
 	})
-	if err != nil || c.isEmpty() {
+	if err != nil {
 		return err
 	}
-	return g.update(func(*state) change { return c })
+	if err := g.removeAll(ctx, last); err != nil { // they are listed by themselves now
+		g.cfg.Log.Warn("a group stays hidden whose last person is gone", "person", id, "reason", err)
+	}
+	return nil
 }
 
 // forgetGroup ends the holds of a group that is not there any more.

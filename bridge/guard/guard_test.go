@@ -268,6 +268,39 @@ func TestARemovalBelongsToTheHeldSuspension(t *testing.T) {
 	g.wantHeld("0+0")
 }
 
+// Its people may be gone before their removals are carried out: deleted by approval, or by hand.
+func TestAHiddenGroupIsDeletedWithTheLastOfItsPeople(t *testing.T) {
+	t.Parallel()
+	g := guardWith(t, "max(0, 0%)/1h", 30)
+	group := g.newGroup("team")
+	g.far.groups[group].members = slices.Clone(g.ids)
+	for i := range g.ids {
+		g.delete(i)
+	}
+	if err := g.DeleteGroup(t.Context(), group, ""); err != nil {
+		t.Fatal(err)
+	}
+	g.wantHeld("30+0")
+	g.far.refuses[group] = &bridge.Error{Code: bridge.Protected, Detail: "a built-in group"}
+	if n, err := g.decideAll(true); n != 30 || err != nil {
+		t.Errorf("approved %d, %v", n, err)
+	}
+	if page := g.wantHeld("0+1"); page.Items[0].Refused != "a built-in group" {
+		t.Errorf("the list says %+v", page.Items)
+	}
+	clear(g.far.refuses)
+	if n, err := g.decideAll(true); n != 1 || err != nil {
+		t.Errorf("approved %d, %v", n, err)
+	}
+	g.wantHeld("0+0")
+	if g.far.groups[group] != nil {
+		t.Error("the directory still has the group")
+	}
+	if page, err := g.SearchGroups(t.Context(), bridge.Query{Limit: 10}); err != nil || page.Total != 0 {
+		t.Errorf("a deleted group is found: %+v, %v", page, err)
+	}
+}
+
 // A person that is created again is not back in its groups by that.
 func TestRemovalsAreTheLimitsWhenTheSuspensionIsTakenBack(t *testing.T) {
 	t.Parallel()

@@ -201,7 +201,7 @@ func (g *Guard) approveSuspension(ctx context.Context, h hold) error {
 	}
 	switch {
 	case isNotFound(err) || err == nil && h.Deleted:
-		return g.forgetPerson(h.Person)
+		return g.forgetPerson(ctx, h.Person)
 	case err != nil:
 		g.refuse(err, h)
 		return err

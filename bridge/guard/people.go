@@ -16,7 +16,7 @@ func (g *Guard) Person(ctx context.Context, id string) (bridge.Person, error) {
 		return bridge.Person{}, orDeleted(err, id)
 	}
 	p, err := g.inner.Person(ctx, id)
-	return g.showPerson(id, p, err)
+	return g.showPerson(ctx, id, p, err)
 }
 
 func (g *Guard) seenPerson(id string) (seen seenPerson, err error) {
@@ -34,10 +34,10 @@ func orDeleted(err error, id string) error {
 
 // showPerson makes the directory's answer about a person the one for the identity provider. Holds end that the answer
 // contradicts: the person is gone, or was suspended there.
-func (g *Guard) showPerson(id string, p bridge.Person, err error) (bridge.Person, error) {
+func (g *Guard) showPerson(ctx context.Context, id string, p bridge.Person, err error) (bridge.Person, error) {
 	switch {
 	case isNotFound(err):
-		if err := g.forgetPerson(id); err != nil {
+		if err := g.forgetPerson(ctx, id); err != nil {
 			return bridge.Person{}, err
 		}
 		return bridge.Person{}, err
@@ -98,7 +98,7 @@ func (g *Guard) revive(ctx context.Context, in bridge.PersonInput) (p bridge.Per
 	}
 	current, err := g.inner.Person(ctx, h.Person)
 	if isNotFound(err) {
-		return p, false, g.forgetPerson(h.Person)
+		return p, false, g.forgetPerson(ctx, h.Person)
 	}
 	if err != nil {
 		return p, false, err
@@ -111,7 +111,7 @@ func (g *Guard) revive(ctx context.Context, in bridge.PersonInput) (p bridge.Per
 	}
 	p, err = g.inner.ReplacePerson(ctx, h.Person, in, "")
 	if isNotFound(err) {
-		return p, false, g.forgetPerson(h.Person)
+		return p, false, g.forgetPerson(ctx, h.Person)
 	}
 	if err != nil {
 		return p, false, err
@@ -125,7 +125,7 @@ func (g *Guard) revive(ctx context.Context, in bridge.PersonInput) (p bridge.Per
 	if err != nil {
 		return p, true, err
 	}
-	p, err = g.showPerson(p.ID, p, nil)
+	p, err = g.showPerson(ctx, p.ID, p, nil)
 	return p, true, err
 }
 
@@ -175,15 +175,15 @@ func (g *Guard) ReplacePerson(ctx context.Context, id string, in bridge.PersonIn
 		if err == nil && held {
 			err = g.reactivate(ctx, h)
 		}
-		return g.showPerson(id, p, err)
+		return g.showPerson(ctx, id, p, err)
 	}
 	current, err := g.inner.Person(ctx, id)
 	if err != nil {
-		return g.showPerson(id, current, err)
+		return g.showPerson(ctx, id, current, err)
 	}
 	if current.Suspended { // nothing is taken away
 		p, err := g.inner.ReplacePerson(ctx, id, in, tag)
-		return g.showPerson(id, p, err)
+		return g.showPerson(ctx, id, p, err)
 	}
 	granted := grant{undo: func() {}}
 	if !held {
@@ -195,10 +195,10 @@ func (g *Guard) ReplacePerson(ctx context.Context, id string, in bridge.PersonIn
 		p, err := g.inner.ReplacePerson(ctx, id, in, tag)
 		if err != nil {
 			g.undoUnlessSuspended(ctx, granted, id, err)
-			return g.showPerson(id, p, err)
+			return g.showPerson(ctx, id, p, err)
 		}
 		g.carryOutRemovals(ctx, id)
-		return g.showPerson(id, p, nil)
+		return g.showPerson(ctx, id, p, nil)
 	}
 	return g.holdSuspension(ctx, h, current, in, tag)
 }
@@ -238,7 +238,7 @@ func (g *Guard) holdSuspension(ctx context.Context, h hold, current bridge.Perso
 		p, err = g.inner.ReplacePerson(ctx, current.ID, in, tag)
 	}
 	if err != nil {
-		return g.showPerson(current.ID, p, err)
+		return g.showPerson(ctx, current.ID, p, err)
 	}
 	name := userNameOf(p.Attributes)
 	switch {
@@ -251,7 +251,7 @@ func (g *Guard) holdSuspension(ctx context.Context, h hold, current bridge.Perso
 		h.UserName = name
 		err = g.update(func(*state) change { return change{Holds: []hold{h}} })
 	}
-	return g.showPerson(p.ID, p, err)
+	return g.showPerson(ctx, p.ID, p, err)
 }
 
 // DeletePerson implements bridge.Directory.
@@ -277,7 +277,7 @@ func (g *Guard) DeletePerson(ctx context.Context, id, ifMatch string) error {
 	}
 	current, err := g.inner.Person(ctx, id)
 	if isNotFound(err) {
-		if err := g.forgetPerson(id); err != nil {
+		if err := g.forgetPerson(ctx, id); err != nil {
 			return err
 		}
 	}
@@ -307,7 +307,7 @@ func (g *Guard) DeletePerson(ctx context.Context, id, ifMatch string) error {
 func (g *Guard) delete(ctx context.Context, id, tag string) error {
 	err := g.inner.DeletePerson(ctx, id, tag)
 	if err == nil || isNotFound(err) {
-		if err := g.forgetPerson(id); err != nil {
+		if err := g.forgetPerson(ctx, id); err != nil {
 			return err
 		}
 	}
