@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -59,10 +60,14 @@ func (g *Guard) Report() health.Report {
 	switch {
 	case err != nil:
 		g.mu.Lock()
-		defer g.mu.Unlock()
+		since := g.faulty
+		g.mu.Unlock()
+		if cause := errors.Unwrap(err); cause != nil {
+			err = cause
+		}
 		r.State = health.Unhealthy
-		r.Problems = []problem.Problem{problem.New(problem.StorageFull, g.faulty, problem.Facts{
-			problem.FactDataDir: g.cfg.DataDir, problem.FactHolds: "true", problem.FactReason: g.fault.Error(),
+		r.Problems = []problem.Problem{problem.New(problem.StorageFull, since, problem.Facts{
+			problem.FactDataDir: g.cfg.DataDir, problem.FactHolds: "true", problem.FactReason: err.Error(),
 		})}
 	case n.all() > 0:
 		r.State = health.Degraded
