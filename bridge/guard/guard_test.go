@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -604,6 +605,30 @@ func TestTheReportSaysWhatIsHeldAndThatItCannotBeWritten(t *testing.T) {
 	if r := g.Report(); r.State != health.Unhealthy || len(r.Problems) != 1 ||
 		r.Problems[0].Code != problem.StorageFull {
 		t.Errorf("the report is %+v", r)
+	}
+}
+
+// A person may be deleted and removed from a group by two requests at once.
+func TestWhatIsHeldTwiceIsHeldOnce(t *testing.T) {
+	t.Parallel()
+	g := guardWith(t, "max(0, 0%)/1h", 1)
+	group := g.newGroup("team", 0)
+	removal, suspension := g.newHold(t.Context(), g.ids[0], "p0"), g.newHold(t.Context(), g.ids[0], "p0")
+	removal.Group, removal.GroupName = group, "team"
+	for range 2 {
+		removal.ID, suspension.ID = rand.Text(), rand.Text()
+		if err := g.hold([]hold{removal, suspension}, change{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.wantHeld("1+0")
+	if n, err := g.decideAll(true); n != 1 || err != nil {
+		t.Errorf("approved %d, %v", n, err)
+	}
+	g.wantHeld("0+0")
+	g.wantFar("s")
+	if got := g.far.membersOf(group); len(got) != 0 {
+		t.Errorf("the directory has %v", got)
 	}
 }
 

@@ -99,7 +99,14 @@ func (s *state) apply(c change) {
 	}
 }
 
+// put adds a hold. Two requests may each hold the same: the deletion of a person, and its removal from a group, or those
+// of two processes. Of these there is one hold, the last, or the others could not be decided.
 func (s *state) put(h hold) {
+	if h.Group == "" {
+		s.drop(s.suspended[h.Person])
+	} else {
+		s.drop(s.removals[h.Group][h.Person].ID)
+	}
 	s.holds[h.ID] = h
 	if h.Made.After(s.newest) {
 		s.newest = h.Made
