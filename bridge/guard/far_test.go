@@ -28,6 +28,7 @@ type far struct {
 	searches int
 	refuses  map[string]error // by the id of a person or a group that is written
 	loses    map[string]error // so, when it was written
+	unfound  error            // of searches for people with a filter
 }
 
 type farPerson struct {
@@ -134,6 +135,9 @@ func (f *far) SearchPeople(_ context.Context, q bridge.Query) (bridge.Page[bridg
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.searches++
+	if q.Filter != nil && f.unfound != nil {
+		return bridge.Page[bridge.Person]{}, f.unfound
+	}
 	var all []bridge.Person
 	for _, id := range slices.Sorted(maps.Keys(f.people)) {
 		p, err := f.person(id)

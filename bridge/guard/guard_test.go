@@ -84,6 +84,35 @@ func TestTheLimitIsOfThePeopleThatThereAre(t *testing.T) {
 	}
 }
 
+// Some servers fail at filters, and that must not refuse suspensions.
+func TestPeopleAreCountedAtAServerThatFailsAtFilters(t *testing.T) {
+	t.Parallel()
+	g := guardWith(t, "max(1, 50%)/1h", 10)
+	g.far.people[g.ids[9]].attributes["active"] = false
+	g.far.unfound = &bridge.UnavailableError{Detail: "it answered 500", Err: errors.New("500")}
+	for i := range 9 {
+		g.setActive(i, false)
+	}
+	g.wantFar("ssssaaaaas")
+	g.wantHeld("5+0")
+}
+
+// A server's own limit passes sooner than a base is asked for again.
+func TestAServerThatIsTooBusyToCountDoesNotLowerTheLimit(t *testing.T) {
+	t.Parallel()
+	g := guardWith(t, "max(1, 50%)/1h", 4)
+	g.setActive(0, false)
+	g.far.unfound = &bridge.Error{Code: bridge.TooMany, Detail: "busy", RetryAfter: time.Second}
+	in := bridge.PersonInput{Attributes: attributes("p1", false)}
+	if _, err := g.ReplacePerson(t.Context(), g.ids[1], in, ""); bridge.CodeOf(err) != bridge.TooMany {
+		t.Fatal(err)
+	}
+	g.far.unfound = nil
+	g.setActive(1, false)
+	g.wantFar("ssaa")
+	g.wantHeld("0+0")
+}
+
 func TestWhatWasRefusedIsNotCounted(t *testing.T) {
 	t.Parallel()
 	g := guardWith(t, "max(1, 0%)/1h", 2)

@@ -89,7 +89,8 @@ func (g *Guard) base(ctx context.Context, k kind, recent int64) (int64, error) {
 	}
 	of, err := present(limited)
 	switch {
-	case err != nil && (ctx.Err() != nil || errors.Is(err, bridge.ErrUnavailable) && limited.Err() == nil):
+	case err != nil && (ctx.Err() != nil || bridge.CodeOf(err) == bridge.TooMany ||
+		errors.Is(err, bridge.ErrUnavailable) && limited.Err() == nil):
 		return 0, err
 	case err != nil:
 		g.cfg.Log.Warn("the percentage of the suspension limit does not count: the directory cannot be counted",
@@ -105,11 +106,28 @@ func (g *Guard) base(ctx context.Context, k kind, recent int64) (int64, error) {
 	return of, nil
 }
 
-func (g *Guard) countActive(ctx context.Context) (int64, error) {
+// countActive asks how many there are. Where the server fails at such a filter, all are looked at.
+func (g *Guard) countActive(ctx context.Context) (n int64, err error) {
 	page, err := g.inner.SearchPeople(ctx, bridge.Query{
 		Filter: &bridge.Predicate{Op: "eq", Path: []string{"active"}, Value: true},
 	})
-	return page.Total, err
+	if ctx.Err() != nil || !errors.Is(err, bridge.ErrUnavailable) {
+		return page.Total, err
+	}
+	for at := int64(0); ; {
+		page, err := g.inner.SearchPeople(ctx, bridge.Query{Offset: at, Limit: pageSize})
+		if err != nil {
+			return 0, err
+		}
+		for _, p := range page.Items {
+			if !p.Suspended {
+				n++
+			}
+		}
+		if at += int64(len(page.Items)); len(page.Items) == 0 || at >= page.Total {
+			return n, nil
+		}
+	}
 }
 
 func (g *Guard) countMemberships(ctx context.Context) (n int64, err error) {
