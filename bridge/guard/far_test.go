@@ -28,7 +28,8 @@ type far struct {
 	searches int
 	refuses  map[string]error // by the id of a person or a group that is written
 	loses    map[string]error // so, when it was written
-	unfound  error            // of searches for people with a filter
+	unfound  error            // of searches with a filter
+	unlisted bool             // people do not list their groups
 }
 
 type farPerson struct {
@@ -61,7 +62,7 @@ func (f *far) person(id string) (bridge.Person, error) {
 	shown := bridge.Person{ID: id, Version: fmt.Sprintf(`"%d"`, p.changes), Attributes: raw,
 		Suspended: p.attributes["active"] == false}
 	for _, group := range slices.Sorted(maps.Keys(f.groups)) {
-		if g := f.groups[group]; slices.Contains(g.members, id) {
+		if g := f.groups[group]; !f.unlisted && slices.Contains(g.members, id) {
 			shown.Groups = append(shown.Groups, bridge.Reference{ID: group, Display: g.name, Type: groupType})
 		}
 	}
@@ -265,6 +266,9 @@ func (f *far) SearchGroups(_ context.Context, q bridge.Query) (bridge.Page[bridg
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.searches++
+	if q.Filter != nil && f.unfound != nil {
+		return bridge.Page[bridge.Group]{}, f.unfound
+	}
 	var all []bridge.Group
 	for _, id := range slices.Sorted(maps.Keys(f.groups)) {
 		g, err := f.group(id, true)

@@ -352,6 +352,29 @@ func TestRemovalsAreTheLimitsWhenTheSuspensionIsTakenBack(t *testing.T) {
 	}
 }
 
+// So it is at a server that does not list groups with people.
+func TestWhoIsCreatedAgainIsNotBackInUnlistedGroups(t *testing.T) {
+	t.Parallel()
+	g := guardWith(t, "max(1, 0%)/1h", 2)
+	g.far.unlisted = true
+	groups := []string{g.newGroup("first", 0, 1), g.newGroup("second", 0)}
+	g.setActive(1, false) // the limit's one suspension
+	g.delete(0)
+	g.wantHeld("1+0")
+	g.create("p0")
+	g.wantHeld("0+1")
+	for _, id := range groups {
+		if got, err := g.Group(t.Context(), id, true); err != nil || slices.Contains(memberIDs(got), g.ids[0]) {
+			t.Errorf("the group has %v, %v", got.Members, err)
+		}
+	}
+
+	// Some have no groups at all.
+	g.delete(0)
+	g.far.unfound = &bridge.UnavailableError{Detail: "it has no groups", Err: errors.New("501")}
+	g.create("p0")
+}
+
 func TestTheListHasPages(t *testing.T) {
 	t.Parallel()
 	g := guardWith(t, "max(0, 0%)/1h", 7)

@@ -103,6 +103,11 @@ func (g *Guard) revive(ctx context.Context, in bridge.PersonInput) (p bridge.Per
 	if err != nil {
 		return p, false, err
 	}
+	if len(current.Groups) == 0 {
+		if err := g.holdUnlisted(ctx, h); err != nil {
+			return p, false, err
+		}
+	}
 	holds := !isActive(in.Attributes) && !current.Suspended // it stays held, as a suspension
 	if holds {
 		if in.Attributes, err = withActive(in.Attributes, true); err != nil {
@@ -127,6 +132,39 @@ func (g *Guard) revive(ctx context.Context, in bridge.PersonInput) (p bridge.Per
 	}
 	p, err = g.showPerson(ctx, p.ID, p, nil)
 	return p, true, err
+}
+
+// holdUnlisted holds the removals of a deleted person from its groups at a server that lists none with a person: when
+// the deletion was held, they were not known. A server may have no groups at all.
+func (g *Guard) holdUnlisted(ctx context.Context, h hold) error {
+	var gone map[string]bool
+	if err := g.view(func(s *state) { gone = s.seenPerson(h.Person).gone }); err != nil {
+		return err
+	}
+	var removals []hold
+	isMember := bridge.Predicate{Op: "any", Path: []string{"members"},
+		Terms: []bridge.Predicate{{Op: "eq", Path: []string{"value"}, Value: h.Person, CaseExact: true}}}
+	for at := int64(0); ; {
+		page, err := g.inner.SearchGroups(ctx, bridge.Query{Filter: &isMember, Offset: at, Limit: pageSize})
+		switch {
+		case err != nil && (ctx.Err() != nil || bridge.CodeOf(err) == bridge.TooMany):
+			return err
+		case err != nil:
+			g.cfg.Log.Warn("the groups of a person that is created again are not known, and stay as they are",
+				"person", h.Person, "error", err)
+			return nil
+		}
+		for _, group := range page.Items {
+			if !gone[group.ID] {
+				r := g.newHold(ctx, h.Person, h.UserName)
+				r.Group, r.GroupName = group.ID, displayNameOf(group.Attributes)
+				removals = append(removals, r)
+			}
+		}
+		if at += int64(len(page.Items)); len(page.Items) == 0 || at >= page.Total {
+			return g.hold(removals, change{})
+		}
+	}
 }
 
 // reactivate ends a suspension that the identity provider takes back. The removals that belonged to it are the limit's
