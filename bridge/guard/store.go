@@ -160,8 +160,8 @@ func (s *store) readOn() error {
 			damaged = at + 1
 		case err != nil:
 		case damaged > 0: // a loss of power can only damage the end
-			return fmt.Errorf("%s is damaged after %d bytes: put a copy of it in its place, or remove it, which "+
-				"forgets what is held", s.path, damaged-1)
+			return fmt.Errorf("%s is damaged after %d bytes: stop the bridge, put a copy of the file in its place, or "+
+				"remove it, which forgets what is held, and start the bridge again", s.path, damaged-1)
 		default:
 			s.state.apply(c)
 			s.size += c.size()
