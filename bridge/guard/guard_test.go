@@ -475,6 +475,28 @@ func TestAHoldOnWhatIsGoneHasEnded(t *testing.T) {
 	g.wantHeld("0+0")
 }
 
+// The list must not end before its last.
+func TestPeopleAreListedToTheEndWhenAHeldOneIsDeletedByHand(t *testing.T) {
+	t.Parallel()
+	g := guardWith(t, "max(0, 0%)/1h", 6)
+	g.delete(0)
+	delete(g.far.people, g.ids[0])
+	seen := 0
+	for q := (bridge.Query{Limit: 2}); ; {
+		page, err := g.SearchPeople(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen += len(page.Items)
+		if q.Cursor = page.Next; page.Next == "" {
+			break
+		}
+	}
+	if seen != 5 {
+		t.Errorf("%d are seen, want 5", seen)
+	}
+}
+
 // A hold must never write active: true over a suspension by hand.
 func TestAChangeOfAHeldPersonReactivatesNobody(t *testing.T) {
 	t.Parallel()

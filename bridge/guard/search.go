@@ -167,8 +167,9 @@ func (f finder[T]) lookAtAll(ctx context.Context, q bridge.Query, isAbout bool) 
 			}
 			seen++
 		}
-		if q.Filter == nil && len(found.Items) == limit { // of all, the number is known
-			seen = max(page.Total-f.hidden, q.Offset+int64(limit))
+		// Of all, the number is known, but at the end: some of the hidden may be gone in the directory.
+		if n := page.Total - f.hidden; q.Filter == nil && len(found.Items) == limit && n > q.Offset+int64(limit) {
+			seen = n
 			break
 		}
 		if wide.Offset += int64(len(page.Items)); len(page.Items) == 0 || wide.Offset >= page.Total {
