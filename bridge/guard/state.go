@@ -99,8 +99,8 @@ func (s *state) apply(c change) {
 	}
 }
 
-// put adds a hold. Two requests may hold the same: the deletion of a person, and its removal from a group, or those of two
-// processes. There is one hold of it then, the last, or the others could not be decided.
+// put adds a hold. Two requests may hold the same: the deletion of a person and its removal from a group, or those to
+// two processes. There is one hold of it then, the last, or the others could not be decided.
 func (s *state) put(h hold) {
 	if h.Group == "" {
 		s.drop(s.suspended[h.Person])
