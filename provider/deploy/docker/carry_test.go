@@ -56,6 +56,7 @@ type volumes struct {
 	mu    sync.Mutex
 	files map[string]map[string]string // by their paths in the data folder
 	asked []string
+	ended string // the container whose bridge ends when it is started; empty for none
 }
 
 func (v *volumes) note(r *http.Request, what string) {
@@ -165,7 +166,9 @@ func (v *volumes) engine() *client.Client {
 		"POST /networks/{name}/connect":    answer(map[string]any{}),
 		"POST /networks/{name}/disconnect": answer(map[string]any{}),
 		"GET /containers/{id}/json": func(w http.ResponseWriter, r *http.Request) {
-			answer(generationOf(r.PathValue("id")).info)(w, r)
+			g := generationOf(r.PathValue("id"))
+			g.info.State.Running = v.ended != r.PathValue("id")
+			answer(g.info)(w, r)
 		},
 		"POST /containers/{id}/exec": func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusCreated)
@@ -222,7 +225,7 @@ func TestTheJournalIsCopiedWhileABridgeServes(t *testing.T) {
 	}{
 		{"the new bridge needs the old one's port", func(made *Target, c *client.Client, old, next *generation) error {
 			return made.replaceInPlace(t.Context(), c, old, next, "r", deploy.Spec{}, session.Token{})
-		}, "GET old journal/key, PUT next, POST old stop, POST old rename, POST next rename, POST next start, " +
+		}, "GET old journal/key, PUT next, POST old stop, GET old holds, POST old rename, POST next rename, POST next start, " +
 			"GET old journal, PUT next, GET old log, PUT next, DELETE old remove"},
 		{"the new bridge runs beside the old one", func(made *Target, c *client.Client, old, next *generation) error {
 			return made.replaceWithoutGap(t.Context(), c, old, next, "r", deploy.Spec{}, session.Token{})
@@ -281,6 +284,27 @@ func TestWhatIsHeldIsCopiedBetweenTheOldBridgeAndTheNew(t *testing.T) {
 		t.Errorf("the new volume has %q", v.files["next"])
 	}
 	const want = "POST old stop, GET old holds, PUT next, POST old rename, POST next rename, POST next start"
+	if got := v.took(); !strings.Contains(got, want) {
+		t.Errorf("the engine was asked %s", got)
+	}
+}
+
+// A new bridge that ends soon may have held something by then.
+func TestWhatAFailedBridgeHeldIsCopiedBack(t *testing.T) {
+	t.Parallel()
+	v := newVolumes(t)
+	v.ended = "next"
+	const file = "holds/0123456789abcdef.jsonl"
+	v.files["next"][file] = "what is held"
+	err := (&Target{Config: Config{Name: "b"}}).replaceInPlace(t.Context(), v.engine(), generationOf("old"),
+		generationOf("next"), "r", deploy.Spec{}, session.Token{})
+	if err == nil || !strings.Contains(err.Error(), "the old bridge was started again") {
+		t.Errorf("the update: %v", err)
+	}
+	if got := v.files["old"][file]; got != "what is held" {
+		t.Errorf("the old volume has %q", v.files["old"])
+	}
+	const want = "POST next stop, GET next holds, PUT old, DELETE next remove, POST old rename"
 	if got := v.took(); !strings.Contains(got, want) {
 		t.Errorf("the engine was asked %s", got)
 	}

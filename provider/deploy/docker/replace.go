@@ -112,7 +112,7 @@ func (t *Target) replaceInPlace(ctx context.Context, c *client.Client, old, next
 	deploy.Log(ctx, "stopping the old bridge; the new one has its port next")
 	began := time.Now()
 	err := stop(ctx, c, old)
-	if err == nil && holds(ctx, c, old, spec) {
+	if err == nil {
 		err = copyFolder(ctx, c, old, next, holdsName, anyFile)
 	}
 	if err == nil {
@@ -121,6 +121,7 @@ func (t *Target) replaceInPlace(ctx context.Context, c *client.Client, old, next
 	if err == nil {
 		err = renameTo(ctx, c, next, t.Name)
 	}
+	started := err == nil
 	if err == nil {
 		err = t.launch(ctx, c, next, token)
 	}
@@ -133,7 +134,11 @@ func (t *Target) replaceInPlace(ctx context.Context, c *client.Client, old, next
 		carryKept(ctx, c, old, next)
 		return remove(ctx, c, old)
 	}
-	err = errors.Join(withLog(ctx, c, next.info.ID, err), remove(ctx, c, next), renameTo(ctx, c, old, t.Name))
+	err = withLog(ctx, c, next.info.ID, err)
+	if started { // what it was asked meanwhile, it may have held
+		err = errors.Join(err, stop(ctx, c, next), copyFolder(ctx, c, next, old, holdsName, anyFile))
+	}
+	err = errors.Join(err, remove(ctx, c, next), renameTo(ctx, c, old, t.Name))
 	if !running {
 		return fmt.Errorf("the new bridge cannot run, and the old one was not running: %w", err)
 	}
