@@ -84,7 +84,8 @@ type LockedError struct{ Folder string }
 
 func (e *LockedError) Error() string {
 	return fmt.Sprintf("another bridge uses %s, and what a bridge holds beyond its suspension limit is its own: "+
-		"stop that bridge, give this one a --data-dir of its own, or set --suspension-limit=off for all of them",
+		"stop that bridge, or set --suspension-limit=off for both; before another server, give this one a --data-dir "+
+		"of its own",
 		e.Folder)
 }
 

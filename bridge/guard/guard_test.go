@@ -71,6 +71,25 @@ func TestAPersonWhoIsCreatedAgainSuspendedStaysHeld(t *testing.T) {
 	g.wantFar("a")
 }
 
+// Who approves a suspension that was listed before has not seen the deletion.
+func TestADeletionOfSomebodyWhoseSuspensionIsHeldIsAnotherHold(t *testing.T) {
+	t.Parallel()
+	g := guardWith(t, "max(0, 0%)/1h", 1)
+	g.setActive(0, false)
+	seen := g.wantHeld("1+0")
+	g.delete(0)
+	for _, d := range []bridge.HoldDecision{{IDs: []string{seen.Items[0].ID}}, {Until: seen.AsOf}} {
+		d.Approve = true
+		if n, err := g.DecideHolds(t.Context(), d); n != 0 || bridge.CodeOf(err) != bridge.NotFound {
+			t.Errorf("%d were carried out, %v", n, err)
+		}
+	}
+	g.wantFar("a")
+	if page := g.wantHeld("1+0"); !page.Items[0].Deleted {
+		t.Error("it is not held as deleted")
+	}
+}
+
 func TestTheLimitIsOfThePeopleThatThereAre(t *testing.T) {
 	t.Parallel()
 	g := guardWith(t, "max(1, 50%)/1h", 10)

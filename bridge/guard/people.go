@@ -357,15 +357,12 @@ func (g *Guard) delete(ctx context.Context, id, tag string) error {
 func (g *Guard) holdDeletion(ctx context.Context, h hold, current bridge.Person) error {
 	name := userNameOf(current.Attributes)
 	var c change
-	var fresh []hold
-	if h.ID == "" {
-		h = g.newHold(ctx, current.ID, name)
-		h.Deleted = true
-		fresh = append(fresh, h)
-	} else {
-		h.Deleted = true
-		c.Holds = append(c.Holds, h)
+	if h.ID != "" { // another hold: who approves a suspension that was listed before has not seen the deletion
+		c.Drop = append(c.Drop, h.ID)
 	}
+	h = g.newHold(ctx, current.ID, name)
+	h.Deleted = true
+	fresh := []hold{h}
 	var removals map[string]bool
 	if err := g.view(func(s *state) { removals = s.seenPerson(current.ID).gone }); err != nil {
 		return err
