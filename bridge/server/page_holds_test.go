@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -221,6 +222,22 @@ func TestHoldsAreDecidedByForms(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of many holds, a SCIM server may refuse some.
+func TestHoldsThatWereCarriedOutAreInTheJournalAlsoIfOthersWereNot(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	v := f.visitor(t)
+	f.held.refuse = &bridge.Error{Code: bridge.InvalidValue, Detail: "1 of 2 were carried out"}
+	form := url.Values{"decision": {"approve"}, "until": {"2026-01-02T03:04:05Z"}}
+	if code, body := v.post("/app/holds", form); code != http.StatusConflict || !strings.Contains(body, "1 of 2") {
+		t.Errorf("status %d:\n%s", code, body)
+	}
+	p, err := f.journal.Read(journal.Filter{Kinds: []journal.Kind{journal.HoldsApproved}})
+	if err != nil || len(p.Events) != 1 || p.Events[0].Count != 1 {
+		t.Errorf("the journal has %+v, %v", p.Events, err)
 	}
 }
 

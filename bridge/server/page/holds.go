@@ -99,6 +99,9 @@ func (h holds) show(v *Visit, code int) {
 	v.ShowPage(code, "holds", "Held suspensions", h.list(v, v.Query("cursor"), holdsOnPage))
 }
 
+// decisionTimeout is how long an approval may take: a SCIM server is told of each suspension by itself.
+const decisionTimeout = 10 * time.Minute
+
 // decide carries out a decision of the form about holds.
 func (h holds) decide(v *Visit) {
 	d, err := readDecision(v.Writer, v.Request)
@@ -106,15 +109,18 @@ func (h holds) decide(v *Visit) {
 		v.ShowOverview(http.StatusBadRequest, "Nothing was decided: "+err.Error()+".")
 		return
 	}
+	httpkit.RequestFrom(v.Context()).AnswerWithin(decisionTimeout)
 	decided, err := h.account.DecideHolds(v.Context(), d)
-	refusal, isRefused := errors.AsType[*bridge.Error](err)
-	switch {
-	case err == nil:
+	if decided > 0 { // of some, if there is an error
 		e := journal.Event{Kind: journal.HoldsCancelled, Count: decided}
 		if d.Approve {
 			e.Kind = journal.HoldsApproved
 		}
 		v.Record(e)
+	}
+	refusal, isRefused := errors.AsType[*bridge.Error](err)
+	switch {
+	case err == nil:
 		v.Redirect(decidedFrom(v.Request))
 	case bridge.CodeOf(err) == bridge.NotFound:
 		v.ShowOverview(http.StatusConflict, "Nothing was decided: it is not held any more.")

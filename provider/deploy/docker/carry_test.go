@@ -225,8 +225,8 @@ func TestTheJournalIsCopiedWhileABridgeServes(t *testing.T) {
 	}{
 		{"the new bridge needs the old one's port", func(made *Target, c *client.Client, old, next *generation) error {
 			return made.replaceInPlace(t.Context(), c, old, next, "r", deploy.Spec{}, session.Token{})
-		}, "GET old journal/key, PUT next, POST old stop, GET old holds, POST old rename, POST next rename, POST next start, " +
-			"GET old journal, PUT next, GET old log, PUT next, DELETE old remove"},
+		}, "GET old journal/key, PUT next, POST old stop, GET old holds, POST old rename, POST next rename, " +
+			"POST next start, GET old journal, PUT next, GET old log, PUT next, DELETE old remove"},
 		{"the new bridge runs beside the old one", func(made *Target, c *client.Client, old, next *generation) error {
 			return made.replaceWithoutGap(t.Context(), c, old, next, "r", deploy.Spec{}, session.Token{})
 		}, "GET old journal/key, PUT next, POST next start, POST old rename, POST next rename, POST old stop, " +
