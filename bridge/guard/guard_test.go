@@ -563,7 +563,7 @@ func TestSearchesSeeWhatTheIdentityProviderWasTold(t *testing.T) {
 		"everybody but a group's":     {not(*inTeam), people - 3},
 		"a filter that is about none": {eq("none", "title"), 0},
 	} {
-		for _, size := range []int{0, 7, 100, 1000} {
+		for _, size := range []int{0, 37, 100, 1000} {
 			var seen []string
 			q := bridge.Query{Filter: row.filter, Limit: size}
 			for {
