@@ -108,8 +108,8 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 							"from groups the bridge tells the server at once; the rest it holds until that is " +
 							"approved. " +
 							"`max(10, 5%)/1h`, the default, allows 10, or 5 % if that is more, within one hour; " +
-							"`off` sets no limit. What is held is in the data folder, which pods do not keep: " +
-							"`kubernetes` needs `off`. An account has a limit of its own. See the " +
+							"`off` sets no limit. What is held is in the data folder; a target with pods, which " +
+							"keep none, needs `off`. An account has a limit of its own. See the " +
 							"[guide](../guides/mass-suspension.md).",
 						Validators: []validator.String{textValidator(validSuspensionLimit)},
 					},
