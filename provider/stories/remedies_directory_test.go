@@ -114,10 +114,18 @@ func (s *scimServer) answer(r *http.Request) (status int, body map[string]any) {
 	case path == "/Users":
 		return list(s.people)
 	}
-	for _, person := range s.people {
-		if path == "/Users/"+person["id"].(string) {
-			return http.StatusOK, person
+	for i, person := range s.people {
+		if path != "/Users/"+person["id"].(string) {
+			continue
 		}
+		if r.Method == http.MethodPut {
+			s.people[i] = map[string]any{}
+			if err := json.NewDecoder(r.Body).Decode(&s.people[i]); err != nil {
+				return refuse(http.StatusBadRequest)
+			}
+			s.people[i]["id"] = person["id"]
+		}
+		return http.StatusOK, s.people[i]
 	}
 	return refuse(http.StatusNotFound)
 }
@@ -129,6 +137,7 @@ type frontWorld struct {
 	token  session.Token
 	// bearer and session are the files that remedies have placeholders for.
 	bearer, session string
+	flags           string // of scim-bridge serve
 	stop            func()
 }
 
@@ -150,7 +159,9 @@ func newFront(t *testing.T) *frontWorld {
 	return f
 }
 
-func (f *frontWorld) start() { f.stop = f.byHand(serveByHand + `--unseal-token-file "$DIR/token"`) }
+func (f *frontWorld) start() {
+	f.stop = f.byHand(serveByHand + `--unseal-token-file "$DIR/token"` + f.flags)
+}
 
 // restart starts the bridge again, as remedies say.
 func (f *frontWorld) restart() {
@@ -226,5 +237,30 @@ var directoryRemedies = []remedy{
 		f.healed()
 		f.create("bob@example.com", "") // without it, as the mapping has it now
 		f.healed()
+	}},
+	{problem.SuspensionsHeld, "before a SCIM server, the printed commands", func(t *testing.T) {
+		f := newFront(t)
+		f.flags = ` --suspension-limit 'max(0, 0%)/1h'`
+		f.restart()
+		f.healed()
+		for word, want := range map[string]bool{"approve": false, "cancel": true} {
+			address := word + "@example.com"
+			path := f.switchedOff(f.token, address)
+			p := f.problem(problem.SuspensionsHeld)
+			list := f.shell(command(t, p.Remedy, "scim-bridge holds list"), "", nil)
+			if !strings.Contains(list, address) {
+				t.Errorf("%s is not listed: %s", address, list)
+			}
+			f.shell(command(t, p.Remedy, "scim-bridge holds "+word), "", nil)
+			f.healed()
+			active := f.scim(f.token, http.MethodGet, path, nil, http.StatusOK)["active"]
+			f.server.set(func() {
+				for _, person := range f.server.people {
+					if person["userName"] == address && (person["active"] != want || active != want) {
+						t.Errorf("%s is active: %v at the server, and %v by SCIM", address, person["active"], active)
+					}
+				}
+			})
+		}
 	}},
 }
