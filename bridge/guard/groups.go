@@ -287,7 +287,7 @@ func (l *leaving) isMember(p bridge.Person) (bool, error) {
 		slices.ContainsFunc(group.Members, func(r bridge.Reference) bool { return r.ID == p.ID }), err
 }
 
-// keep holds people of whom nothing is known but that they are in the group.
+// keep holds members without looking each of them up.
 func (l *leaving) keep(ids []string) error {
 	group, err := l.read()
 	if err != nil {
@@ -328,7 +328,7 @@ func (l *leaving) carryOut(ctx context.Context, c bridge.GroupChange, added []st
 		return inner.UpdateGroup(ctx, l.group, c, tag, withMembers)
 	}
 	if c.Replace != nil {
-		// Those who are held must not be left out, and a list of people whom nobody knows must be refused all the same.
+		// Held members stay in the list that the server gets. A list of unknown ids is refused as without them.
 		if list := *c.Replace; len(list) > 0 {
 			c.Instead = append(slices.Clone(c.Instead), list)
 		} else if len(c.Add) > 0 {

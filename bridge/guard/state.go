@@ -176,7 +176,7 @@ func (s *state) suspensionOf(person string) (hold, bool) {
 	return h, held
 }
 
-// deleted returns a person that was deleted, and of whom something is so.
+// deleted returns the hold of a deletion that satisfies a condition, if there is one.
 func (s *state) deleted(is func(hold) bool) (hold, bool) {
 	for _, id := range s.suspended {
 		if h := s.holds[id]; h.Deleted && is(h) {
