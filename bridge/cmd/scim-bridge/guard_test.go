@@ -183,7 +183,7 @@ func TestASecondBridgeInTheFolderIsRefused(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), "scim-bridge", "serve", "--data-dir", far.dir, "--listen", "127.0.0.1:0")
 	text, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(text), "set --suspension-limit=off for all of them") {
+	if err == nil || !strings.Contains(string(text), "set --suspension-limit=off for both") {
 		t.Errorf("a second bridge: %v\n%s", err, text)
 	}
 }
