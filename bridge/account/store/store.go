@@ -84,16 +84,19 @@ func openSQLite(ctx context.Context, path string, wait time.Duration) (*Store, e
 	if err := makePrivate(path); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, path, pragmas); err != nil {
-		return nil, err
-	}
-	if err := makePrivate(path); err != nil { // the migration took its index away
-		return nil, err
-	}
 	// The writer touches a dozen indexes for a person; in 8 MB it finds them again.
 	writer, err := newConn(path, append(slices.Clip(pragmas), "cache_size(-8000)"))
 	if err != nil {
 		return nil, err
+	}
+	if !isCurrent(ctx, writer) {
+		err := migrate(ctx, path, pragmas)
+		if err == nil {
+			_, err = writer.exec("PRAGMA wal_checkpoint(TRUNCATE)") // a migration may have written all rows anew
+		}
+		if err != nil {
+			return nil, errors.Join(err, writer.close())
+		}
 	}
 	s := &Store{
 		writer:   writer,

@@ -354,3 +354,16 @@ func TestHandshakesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func BenchmarkOpen(b *testing.B) {
+	dsn := "sqlite:" + filepath.Join(b.TempDir(), "account.db")
+	for b.Loop() {
+		s, err := store.Open(b.Context(), dsn)
+		if err == nil {
+			err = s.Close()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
