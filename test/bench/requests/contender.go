@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,9 +17,12 @@ type contender struct {
 	before map[string]int64 // memory before the phases, by server
 }
 
-// label is the mode as the table has it.
+// label is the mode as the table has it, or the name of another server.
 func (c *contender) label() string {
-	if c.program.isOld {
+	switch {
+	case c.program.peer != "":
+		return c.program.peer
+	case c.program.isOld:
 		return c.mode + ", old"
 	}
 	return c.mode
@@ -28,7 +32,11 @@ func (c *contender) label() string {
 func startContenders(ctx context.Context, o options, folder string, programs []program, people int,
 ) (all []*contender, err error) {
 	for _, p := range programs {
-		for _, mode := range o.modes {
+		modes := o.modes
+		if p.peer != "" {
+			modes = []string{"peer-" + p.peer}
+		}
+		for _, mode := range modes {
 			s, err := newSite(ctx, filepath.Join(folder, fmt.Sprintf("%s-%t", mode, p.isOld)), p, people)
 			if err != nil {
 				return all, err
@@ -67,6 +75,9 @@ func measure(ctx context.Context, o options, all []*contender, ceiling *process,
 				return fmt.Errorf("%s: %w", p.name, err)
 			}
 			for k, c := range all {
+				if len(got.of[k]) == 0 {
+					continue
+				}
 				r := row{
 					people: c.people, connections: n, phase: p.name, mode: c.label(), unit: p.unit,
 					got: median(got.of[k]), ceiling: median(got.ceiling),
@@ -77,6 +88,9 @@ func measure(ctx context.Context, o options, all []*contender, ceiling *process,
 				}); old >= 0 && old != k {
 					r.overOld = medianRatio(got.of[k], got.of[old])
 				}
+				if c.program.peer == "" {
+					r.overPeers = overPeers(all, got, k)
+				}
 				t.rows = append(t.rows, r)
 			}
 		}
@@ -84,9 +98,20 @@ func measure(ctx context.Context, o options, all []*contender, ceiling *process,
 	return nil
 }
 
+// overPeers are the medians of the ratios of contender k to each of the other servers, by name.
+func overPeers(all []*contender, got turns, k int) map[string]float64 {
+	ratios := make(map[string]float64)
+	for i, c := range all {
+		if c.program.peer != "" && len(got.of[i]) > 0 {
+			ratios[c.program.peer] = medianRatio(got.of[k], got.of[i])
+		}
+	}
+	return ratios
+}
+
 // turns are the measurements of a phase, by round.
 type turns struct {
-	of      [][]measurement // by contender
+	of      [][]measurement // by contender; none of another server that cannot answer
 	ceiling []measurement
 }
 
@@ -95,16 +120,26 @@ type turns struct {
 func takeTurns(ctx context.Context, o options, all []*contender, phase, connections int, ceiling *process,
 ) (turns, error) {
 	got := turns{of: make([][]measurement, len(all))}
+	unable := make([]bool, len(all))
 	for round := range o.repeat {
 		bytes := 0
 		for i := range all {
 			k := (i + round) % len(all)
+			if unable[k] {
+				continue
+			}
 			m, err := all[k].drive(ctx, o, phase, connections, round == 0)
-			if err != nil {
+			switch peer := all[k].program.peer; {
+			case err != nil && peer != "" && ctx.Err() == nil:
+				fmt.Fprintf(os.Stderr, "%s is left out: %v\n", peer, err)
+				unable[k], got.of[k] = true, nil
+				continue
+			case err != nil:
 				return got, fmt.Errorf("%s: %w", all[k].label(), err)
+			case peer == "":
+				bytes = max(bytes, m.bytes)
 			}
 			got.of[k] = append(got.of[k], m)
-			bytes = max(bytes, m.bytes)
 		}
 		m, err := driveCeiling(ctx, o, ceiling, all[0].phases[phase], connections, bytes)
 		if err != nil {
@@ -116,7 +151,13 @@ func takeTurns(ctx context.Context, o options, all []*contender, phase, connecti
 }
 
 func (c *contender) drive(ctx context.Context, o options, phase, connections int, first bool) (measurement, error) {
-	p := c.phases[phase]
+	p, allocations := c.phases[phase], c.allocations
+	if c.program.peer != "" {
+		if p.ours {
+			return measurement{}, errors.New("other servers are not asked this")
+		}
+		p.want, allocations = anySuccess, nil
+	}
 	end := func() error { return nil }
 	if c.program.profiled && first {
 		end = c.startProfiles(ctx, o, fmt.Sprintf("%s-%d-%s-%d", c.mode, c.people,
@@ -124,7 +165,7 @@ func (c *contender) drive(ctx context.Context, o options, phase, connections int
 	}
 	m, err := drive(ctx, driver{
 		address: c.address, bearer: c.bearer, connections: connections, time: o.time,
-		next: p.next, want: p.want, unit: p.unit, servers: c.servers, allocations: c.allocations,
+		next: p.next, want: p.want, unit: p.unit, servers: c.servers, allocations: allocations,
 	})
 	if endErr := end(); err == nil {
 		err = endErr

@@ -5,6 +5,7 @@
 //	make bench
 //	go run ./test/bench/requests --people 10000,100000
 //	go run ./test/bench/requests --against OLDER-SCIM-BRIDGE
+//	go run ./test/bench/requests --beside 'other=other-server --memory'
 //
 // # How to read the table
 //
@@ -27,6 +28,10 @@
 //   - ×old divides cpu/op by that of the program of --against in the same mode.
 //     That program's own rows are marked old. Its people come by its own
 //     servers, which takes longer.
+//   - ×NAME divides cpu/op by that of the server of --beside NAME=COMMAND. The
+//     command listens on $SCIM_ADDRESS, host and port, serves SCIM below
+//     /scim/v2, and takes the bearer token $SCIM_TOKEN. What it cannot answer
+//     has no row of its own. Its people come by requests, too.
 //   - ×small divides ×ceil by that of the same row with the fewest people:
 //     what growth costs.
 //   - allocs is the number of heap allocations of one operation: in dev of

@@ -26,6 +26,7 @@ type options struct {
 	profile     string // folder; empty for none
 	sizes       bool   // measure the memory of the sizes instead
 	against     string // an older scim-bridge; empty for none
+	peers       []program
 }
 
 func main() {
@@ -58,6 +59,14 @@ func parse(args []string) (options, error) {
 	modes := flags.String("modes", "dev,two", "dev: one process; two: bridge and account apart")
 	only := flags.String("run", "", "measure only the phases that match this regular expression")
 	flags.StringVar(&o.against, "against", "", "measure the older scim-bridge in this `file`, too, in turn")
+	flags.Func("beside", "measure another SCIM server, too, in turn: `NAME=COMMAND`; repeatable", func(text string) error {
+		name, command, found := strings.Cut(text, "=")
+		if !found || name == "" || command == "" {
+			return errors.New("it must be like NAME=COMMAND")
+		}
+		o.peers = append(o.peers, program{peer: name, path: command})
+		return nil
+	})
 	flags.IntVar(&o.repeat, "repeat", 5, "how many rounds there are of each phase; the table has the medians")
 	flags.DurationVar(&o.time, "time", 300*time.Millisecond, "how long each measurement lasts")
 	flags.StringVar(&o.profile, "profile", "", "leave CPU profiles of every phase in this `folder`")
@@ -119,7 +128,11 @@ func run(ctx context.Context, o options) error {
 	if o.against != "" {
 		programs = append(programs, program{path: o.against, isOld: true})
 	}
+	programs = append(programs, o.peers...)
 	t := new(table)
+	for _, p := range o.peers {
+		t.peers = append(t.peers, p.peer)
+	}
 	defer t.print(os.Stdout) // what there is, whatever went wrong
 	for _, n := range o.people {
 		if err := compare(ctx, o, folder, programs, max(n, minPeople), ceiling, t); err != nil {

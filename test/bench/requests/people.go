@@ -96,8 +96,8 @@ func (s *site) load(ctx context.Context) error {
 	return err
 }
 
-// loadByRequests does the same by way of the servers, as identity providers do: what the database of an older program
-// looks like, that program knows.
+// loadByRequests does the same by way of the servers, as identity providers do: how an older program, or
+// another server, keeps people is its own.
 func (s *site) loadByRequests(ctx context.Context) error {
 	s.ids = make([]string, s.people)
 	var creations errgroup.Group
@@ -111,9 +111,11 @@ func (s *site) loadByRequests(ctx context.Context) error {
 	if err := creations.Wait(); err != nil {
 		return err
 	}
-	if _, err := s.ask(ctx, http.MethodPatch, s.account+"/v1/provisioning", s.admin, "application/json",
-		encode(map[string]any{"suspension_limit": unlimited})); err != nil {
-		fmt.Fprintln(os.Stderr, "the older program keeps its limit on suspensions, if it has one:", err)
+	if s.program.isOld {
+		if _, err := s.ask(ctx, http.MethodPatch, s.account+"/v1/provisioning", s.admin, "application/json",
+			encode(map[string]any{"suspension_limit": unlimited})); err != nil {
+			fmt.Fprintln(os.Stderr, "the older program keeps its limit on suspensions, if it has one:", err)
+		}
 	}
 	for _, g := range []struct {
 		id      *string

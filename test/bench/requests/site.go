@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -19,11 +20,12 @@ import (
 	"time"
 )
 
-// A program is a scim-bridge.
+// A program is a scim-bridge, or another server.
 type program struct {
-	path     string
+	path     string // or the shell's command of another server
 	profiled bool
-	isOld    bool // of --against: its database may have another schema than this one's
+	isOld    bool   // of --against: its database may have another schema than this one's
+	peer     string // the name of another server; empty for a scim-bridge
 }
 
 // A site is an account full of people and the servers in front of it.
@@ -44,16 +46,20 @@ type site struct {
 	servers []*process
 }
 
-// newSite makes an account with people in it. It runs in mode dev afterwards.
+// newSite makes an account with people in it. It runs in mode dev afterwards, or as the other server that it is.
 func newSite(ctx context.Context, folder string, p program, people int) (*site, error) {
 	s := &site{program: p, dir: filepath.Join(folder, strconv.Itoa(people)), people: people}
-	if err := s.startDev(ctx); err != nil {
+	start := s.startDev
+	if p.peer != "" {
+		start = s.startPeer
+	}
+	if err := start(ctx); err != nil {
 		s.stop()
 		return nil, err
 	}
 	started := time.Now()
 	load := s.load
-	if p.isOld {
+	if p.isOld || p.peer != "" {
 		load = s.loadByRequests
 	}
 	if err := load(ctx); err != nil {
@@ -124,6 +130,26 @@ func (s *site) startDev(ctx context.Context) error {
 		return fmt.Errorf("scim-bridge dev did not greet; see %s", s.logOf("dev"))
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return s.ready(ctx)
+}
+
+// startPeer starts another server, which is told by its environment where to listen and which bearer token to take.
+func (s *site) startPeer(ctx context.Context) (err error) {
+	s.mode, s.bearer = "peer", rand.Text()
+	if s.address, err = freeAddress(ctx); err != nil {
+		return err
+	}
+	cmd, p, err := s.command(ctx, s.program.peer)
+	if err != nil {
+		return err
+	}
+	cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-c", "exec " + s.program.path}
+	cmd.Err = nil
+	cmd.Env = append(os.Environ(), "SCIM_ADDRESS="+s.address, "SCIM_TOKEN="+s.bearer)
+	cmd.Stdout = cmd.Stderr
+	if err := s.start(p); err != nil {
+		return err
+	}
 	return s.ready(ctx)
 }
 
@@ -199,7 +225,7 @@ func (s *site) ready(ctx context.Context) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		_, err := s.get(ctx, "/scim/v2/Users?count=0")
+		_, err := s.get(ctx, "/scim/v2/Users?count=1")
 		if err == nil {
 			return nil
 		}

@@ -15,6 +15,7 @@ import (
 type table struct {
 	rows  []row
 	notes []string
+	peers []string // names of other servers
 }
 
 type row struct {
@@ -24,6 +25,7 @@ type row struct {
 	got, ceiling        measurement // medians
 	overCeiling         float64     // the median of the rounds' ratios of CPU
 	overOld             float64     // the same to the older program; 0 for none
+	overPeers           map[string]float64
 }
 
 // remember notes the memory of the servers before and after the phases.
@@ -44,12 +46,20 @@ func (t *table) commits(people int, mode, said string) {
 
 func (t *table) print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, strings.Join([]string{"phase", "people", "conns", "mode", "ops/s", "p50", "p99", "cpu/op", "×ceil",
-		"×old", "×small", "allocs", "bytes", "ceiling ops/s", "cpu/op", ""}, "\t"))
+	head := []string{"phase", "people", "conns", "mode", "ops/s", "p50", "p99", "cpu/op", "×ceil", "×old"}
+	for _, name := range t.peers {
+		head = append(head, "×"+name)
+	}
+	head = append(head, "×small", "allocs", "bytes", "ceiling ops/s", "cpu/op", "")
+	fmt.Fprintln(w, strings.Join(head, "\t"))
 	for _, r := range t.rows {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f\t%d\t%.0f\t%s\t\n",
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t",
 			r.phase, r.people, r.connections, r.mode, r.got.rate, short(r.got.p50), short(r.got.p99), short(r.got.cpu),
-			r.ceilingText(), ratio(r.overOld), t.growth(r), r.got.allocs, r.got.bytes, r.ceiling.rate,
+			r.ceilingText(), ratio(r.overOld))
+		for _, name := range t.peers {
+			fmt.Fprintf(w, "%s\t", ratio(r.overPeers[name]))
+		}
+		fmt.Fprintf(w, "%s\t%.0f\t%d\t%.0f\t%s\t\n", t.growth(r), r.got.allocs, r.got.bytes, r.ceiling.rate,
 			short(r.ceiling.cpu))
 	}
 	w.Flush() // to standard output, whose loss nobody could be told of
