@@ -84,8 +84,9 @@ func openSQLite(ctx context.Context, path string, wait time.Duration) (*Store, e
 	if err := makePrivate(path); err != nil {
 		return nil, err
 	}
-	// The writer touches a dozen indexes for a person; in 8 MB it finds them again.
-	writer, err := newConn(path, append(slices.Clip(pragmas), "cache_size(-8000)"))
+	// The writer touches a dozen indexes for a person; in 8 MB it finds them again. What would undo a savepoint is
+	// larger than what SQLite keeps in memory by itself: it would go through a temporary file each time.
+	writer, err := newConn(path, append(slices.Clip(pragmas), "cache_size(-8000)", "temp_store(memory)"))
 	if err != nil {
 		return nil, err
 	}

@@ -148,6 +148,46 @@ func TestAnErrorUndoesItsOwnWriteOnly(t *testing.T) {
 	}
 }
 
+// A container may have no folder for temporary files.
+func TestAWriteIsUndoneWithoutATemporaryFile(t *testing.T) {
+	s := open(t)
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "none"))
+	const rename = `UPDATE account SET name = id || printf('%.5000c', ?)` // a page each
+	err := s.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		for i := range 100 {
+			if err := insert(fmt.Sprint(i))(ctx, tx); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, rename, "a")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := errors.New("mine")
+	err = s.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		if _, err := tx.Exec(ctx, rename, "b"); err != nil {
+			return err
+		}
+		return mine
+	})
+	if !errors.Is(err, mine) {
+		t.Errorf("got %v, want %v", err, mine)
+	}
+	err = s.Read(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		var kept int
+		err := tx.QueryRow(ctx, `SELECT count(*) FROM account WHERE name LIKE '%a'`).Scan(&kept)
+		if kept != 100 {
+			t.Errorf("%d rows are as before, want 100", kept)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAWriteIsSeenByOthersOnlyAfterItsCommit(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "account.db")
