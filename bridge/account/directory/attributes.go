@@ -233,14 +233,17 @@ func readEmails(value any) (emails []store.Email) {
 	return emails
 }
 
-// equal reports whether a stored resource says the same, whatever the order of
-// its keys.
-func (a *attributes) equal(stored string) bool {
+// compare reports whether a stored resource says the same, whatever the order of
+// its keys, and whether the same e-mail addresses are read from it.
+func (a *attributes) compare(stored string) (same, sameEmails bool) {
 	if a.text == stored {
-		return true
+		return true, true
 	}
 	document, err := decodeDocument(stored)
-	return err == nil && reflect.DeepEqual(document, a.document)
+	if err != nil {
+		return false, false
+	}
+	return reflect.DeepEqual(document, a.document), slices.Equal(readEmails(document["emails"]), a.emails)
 }
 
 // personName is what the account calls a person.

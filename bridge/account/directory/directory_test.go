@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"regexp"
 	"slices"
 	"sync"
@@ -96,8 +97,17 @@ func (d *fixture) create(userName string, pairs ...any) directory.Person {
 func (d *fixture) createFrom(in directory.PersonInput) directory.Person {
 	d.t.Helper()
 	p, err := d.CreatePerson(d.t.Context(), in)
+	return d.answered(p, err)
+}
+
+// answered returns the person in the answer to a write, which must be what is read afterwards.
+func (d *fixture) answered(p directory.Person, err error) directory.Person {
+	d.t.Helper()
 	if err != nil {
 		d.t.Fatal(err)
+	}
+	if read := d.person(p.ID); !reflect.DeepEqual(p, read) {
+		d.t.Errorf("a write was answered with\n%+v, and then read is\n%+v", p, read)
 	}
 	return p
 }
@@ -119,10 +129,7 @@ func (d *fixture) joined(userName string) directory.Person {
 func (d *fixture) replace(id string, in directory.PersonInput) directory.Person {
 	d.t.Helper()
 	p, err := d.ReplacePerson(d.t.Context(), id, in, "")
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return p
+	return d.answered(p, err)
 }
 
 func (d *fixture) remove(id string) {

@@ -191,8 +191,11 @@ func (d *Directory) UpdateGroup(
 			return err
 		}
 		changed := false
-		if u.Attributes != nil && !attrs.equal(row.Attributes) {
-			changed = true
+		if u.Attributes != nil {
+			same, _ := attrs.compare(row.Attributes)
+			changed = !same
+		}
+		if changed {
 			if err := d.changeGroup(ctx, tx, row, attrs); err != nil {
 				return err
 			}

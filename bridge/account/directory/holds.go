@@ -360,7 +360,7 @@ func (d *Directory) showReactivation(ctx context.Context, tx *store.Tx, m store.
 		err = tx.UpdateMember(ctx, moved)
 	}
 	if err == nil && (moved != m || p.WantedBlocked != before.WantedBlocked) {
-		err = tx.UpdatePerson(ctx, p)
+		err = tx.UpdatePerson(ctx, before, p)
 	}
 	return err
 }
@@ -389,8 +389,9 @@ func (d *Directory) touchPerson(ctx context.Context, tx *store.Tx, m Member) err
 	if err != nil {
 		return err
 	}
+	before := p
 	p.ModifiedAt = d.account.Time()
-	return tx.UpdatePerson(ctx, p)
+	return tx.UpdatePerson(ctx, before, p)
 }
 
 // showSuspension sets active of a managed member's person to what provisioning is to
@@ -411,9 +412,10 @@ func (d *Directory) showSuspension(ctx context.Context, tx *store.Tx, m Member) 
 	if attrs.active != m.LooksSuspended() {
 		return tx.BumpPerson(ctx, p.ID) // active is right already
 	}
+	before := p
 	if p.Attributes, err = withActive(p.Attributes, !m.LooksSuspended()); err != nil {
 		return err
 	}
 	p.ModifiedAt = d.account.Time()
-	return tx.UpdatePerson(ctx, p)
+	return tx.UpdatePerson(ctx, before, p)
 }

@@ -92,7 +92,7 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 		return p, err
 	}
 	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if err := checkUserName(ctx, tx, attrs.userName, ""); err != nil {
+		if err := checkUserName(ctx, tx, attrs.userName); err != nil {
 			return err
 		}
 		m, adopted, err := adoptable(ctx, tx, attrs.userName, in.SignInAddress)
@@ -153,8 +153,10 @@ func (d *Directory) ReplacePerson(
 		if err := checkPersonTag(ifMatch, p); err != nil {
 			return err
 		}
-		if err := checkUserName(ctx, tx, attrs.userName, id); err != nil {
-			return err
+		if store.Fold(attrs.userName) != store.Fold(p.UserName) {
+			if err := checkUserName(ctx, tx, attrs.userName); err != nil {
+				return err
+			}
 		}
 		m, err := member(ctx, tx, p.MemberID)
 		if err != nil {
@@ -168,13 +170,16 @@ func (d *Directory) ReplacePerson(
 			}
 		}
 		before, seat := p, m
-		if !attrs.equal(p.Attributes) {
+		same, sameEmails := attrs.compare(p.Attributes)
+		if same {
+			attrs.text = p.Attributes
+		} else {
 			p.ModifiedAt = d.account.Time()
+		}
+		if !sameEmails {
 			if err := tx.SetEmails(ctx, p.ID, attrs.emails); err != nil {
 				return err
 			}
-		} else {
-			attrs.text = p.Attributes
 		}
 		d.setInput(&p, attrs, in.SignInAddress)
 		if attrs.active && m.State == store.NotInvited {
@@ -189,9 +194,10 @@ func (d *Directory) ReplacePerson(
 		if samePerson(before, p) {
 			return nil
 		}
-		if err := tx.UpdatePerson(ctx, p); err != nil {
+		if err := tx.UpdatePerson(ctx, before, p); err != nil {
 			return err
 		}
+		p.Version++
 		if memberDisplay(before) != memberDisplay(p) {
 			if err := tx.BumpGroupsOf(ctx, p.MemberID); err != nil {
 				return err
@@ -201,12 +207,11 @@ func (d *Directory) ReplacePerson(
 			if err := tx.DeleteSeat(ctx, seat.ID); err != nil {
 				return err
 			}
+			if p, err = person(ctx, tx, id); err != nil { // the member that was adopted may be in groups
+				return err
+			}
 		}
-		if err := d.account.Audit(ctx, tx, "person.replace", id, "%s", changeByRequest(ctx, m, settled)); err != nil {
-			return err
-		}
-		p, err = person(ctx, tx, id)
-		return err
+		return d.account.Audit(ctx, tx, "person.replace", id, "%s", changeByRequest(ctx, m, settled))
 	})
 	return p, err
 }
@@ -334,10 +339,10 @@ func (d *Directory) settle(
 	return m, tx.UpdateMember(ctx, m)
 }
 
-// checkUserName refuses a userName that another person has.
-func checkUserName(ctx context.Context, tx *store.Tx, userName, except string) error {
+// checkUserName refuses a userName that a person has.
+func checkUserName(ctx context.Context, tx *store.Tx, userName string) error {
 	id, err := tx.PersonID(ctx, userName)
-	if err != nil || id == "" || id == except {
+	if err != nil || id == "" {
 		return err
 	}
 	p, err := person(ctx, tx, id)

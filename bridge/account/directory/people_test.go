@@ -82,6 +82,96 @@ func TestAttributesAreKeptAsSent(t *testing.T) {
 	}
 }
 
+func TestAReplacementWritesWhatItChanges(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	p := d.createFrom(directory.PersonInput{SignInAddress: "ann@example.com", Attributes: json.RawMessage(
+		`{"userName":"ann@example.com","name":{"familyName":"Lee","givenName":"Ann"},"title":"Dr.",` +
+			`"emails":[{"value":"ann@example.com","type":"work"},{"value":"ann@home.example"}],"level":1.0}`)})
+	d.group("Staff", p.ID)
+	const person, event, emails = 1, 2, 3 // the event and the end of the chain; two addresses are deleted, one is new
+	for _, row := range []struct {
+		name, attributes string
+		rows             int64
+	}{
+		{"another order of the members", `{"level":1.0,"title":"Dr.","name":{"givenName":"Ann","familyName":"Lee"},` +
+			`"emails":[{"type":"work","value":"ann@example.com"},{"value":"ann@home.example"}],` +
+			`"userName":"ann@example.com"}`, 0},
+		{"another title", `{"userName":"ann@example.com","name":{"familyName":"Lee","givenName":"Ann"},"title":"M",` +
+			`"emails":[{"value":"ann@example.com","type":"work"},{"value":"ann@home.example"}],"level":1.0}`,
+			person + event},
+		{"an address less", `{"userName":"ann@example.com","emails":[{"value":"ann@example.com","type":"work"}]}`,
+			person + event + emails},
+		{"another type of address", `{"userName":"ann@example.com","emails":[{"value":"ann@example.com"}]}`,
+			person + event + 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			before := d.person(p.ID)
+			rows := d.rowsWritten(func(ctx context.Context) error {
+				_, err := d.ReplacePerson(ctx, p.ID, directory.PersonInput{
+					Attributes: json.RawMessage(row.attributes), SignInAddress: "ann@example.com"}, "")
+				return err
+			})
+			if rows != row.rows {
+				t.Errorf("%d rows were written, want %d", rows, row.rows)
+			}
+			after := d.person(p.ID)
+			if row.rows == 0 && !reflect.DeepEqual(before, after) {
+				t.Errorf("from %+v it became %+v, want no other version", before, after)
+			}
+			if row.rows > 0 && (after.Version != before.Version+1 || after.Attributes != row.attributes) {
+				t.Errorf("version %d, want the one after %d, with %s", after.Version, before.Version, after.Attributes)
+			}
+		})
+	}
+	d.sound()
+}
+
+func TestAPersonIsFoundByWhatItWasReplacedBy(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	p := d.create("ann@example.com", "displayName", "Ann", "externalId", "1", "title", "Dr.",
+		"emails", []any{map[string]any{"value": "ann@home.example"}})
+	finds := func(attribute, value string) int64 {
+		filter := eq(attribute, value)
+		if attribute == "emails" {
+			filter = anyOf(attribute, eq("value", value))
+		}
+		return d.count(filter)
+	}
+	for _, row := range []struct{ attribute, was, is string }{
+		{"userName", "ann@example.com", "eve@example.com"},
+		{"displayName", "Ann", "Eve"},
+		{"externalId", "1", "2"},
+		{"emails", "ann@home.example", "eve@home.example"},
+	} {
+		t.Run(row.attribute, func(t *testing.T) {
+			text := d.person(p.ID).Attributes
+			was, is := finds(row.attribute, row.was), finds(row.attribute, row.is)
+			if was != 1 || is != 0 {
+				t.Errorf("before, %d are found by %s and %d by %s", was, row.was, is, row.is)
+			}
+			d.replace(p.ID, directory.PersonInput{SignInAddress: "ann@example.com",
+				Attributes: json.RawMessage(strings.ReplaceAll(text, `"`+row.was+`"`, `"`+row.is+`"`))})
+			was, is = finds(row.attribute, row.was), finds(row.attribute, row.is)
+			if was != 0 || is != 1 {
+				t.Errorf("%d are found by %s and %d by %s", was, row.was, is, row.is)
+			}
+		})
+	}
+	d.sound()
+}
+
+// count counts the people that a filter finds.
+func (d *fixture) count(filter *bridge.Predicate) int64 {
+	d.t.Helper()
+	found, err := d.SearchPeople(d.t.Context(), directory.Search{Filter: filter, Limit: 1})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return found.Total
+}
+
 func TestWhatIsNoPersonIsRefusedByField(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)

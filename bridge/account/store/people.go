@@ -125,8 +125,15 @@ func (tx *Tx) InsertPerson(ctx context.Context, p Person) error {
 	return tx.updateOrderIndex(ctx, p.Position, +1)
 }
 
-// UpdatePerson writes p as its next version.
-func (tx *Tx) UpdatePerson(ctx context.Context, p Person) error {
+// UpdatePerson writes p, which was before until now, as its next version. SQLite writes the entries of a row in an
+// index anew whenever a statement sets one of the columns, so those are left out unless they change.
+func (tx *Tx) UpdatePerson(ctx context.Context, before, p Person) error {
+	if keysOf(before) == keysOf(p) {
+		_, err := tx.Exec(ctx, `UPDATE people
+			SET attributes = ?, wanted_address = ?, modified_at = ?, version = version + 1 WHERE id = ?`,
+			p.Attributes, p.WantedAddress, Micros(p.ModifiedAt), p.ID)
+		return err
+	}
 	_, err := tx.Exec(ctx, `UPDATE people
 		SET member_id = ?, user_name = ?, user_name_folded = ?, external_id = NULLIF(?, ''),
 			display_name = NULLIF(?, ''), display_name_folded = NULLIF(?, ''), attributes = ?,
@@ -136,6 +143,17 @@ func (tx *Tx) UpdatePerson(ctx context.Context, p Person) error {
 		p.DisplayName, Fold(p.DisplayName), p.Attributes,
 		p.WantedAddress, Micros(p.WantedSince), p.WantedBlocked, Micros(p.ModifiedAt), p.ID)
 	return err
+}
+
+// personKeys are what UpdatePerson writes that is in an index.
+type personKeys struct {
+	memberID, userName, externalID, displayName string
+	wantedSince                                 int64
+	wantedBlocked                               bool
+}
+
+func keysOf(p Person) personKeys {
+	return personKeys{p.MemberID, p.UserName, p.ExternalID, p.DisplayName, Micros(p.WantedSince), p.WantedBlocked}
 }
 
 // BumpPerson makes the next version of a person whose member changed.
