@@ -49,7 +49,7 @@ func (d *Directory) settleAddress(ctx context.Context, tx *store.Tx, p *Person, 
 			return err
 		}
 		m.InvitedAt = d.account.Time() // there is no link: none was sent while another address was named
-		return d.invite(ctx, tx, *m)
+		return d.invite(ctx, tx, m)
 	case wanted == store.Fold(m.PendingAddress) && m.State != store.Invited:
 		return d.askAgain(ctx, tx, m)
 	}
@@ -69,7 +69,7 @@ func (d *Directory) settleAddress(ctx context.Context, tx *store.Tx, p *Person, 
 	switch m.State {
 	case store.NotInvited:
 		m.Address, m.State, m.StateSince = p.WantedAddress, store.Invited, d.account.Time()
-		return d.invite(ctx, tx, *m)
+		return d.invite(ctx, tx, m)
 	case store.Invited:
 		return d.inviteElsewhere(ctx, tx, m, p.WantedAddress)
 	}
@@ -89,7 +89,7 @@ func (d *Directory) inviteElsewhere(ctx context.Context, tx *store.Tx, m *store.
 		return tx.SetInvitation(ctx, m.ID, "", m.InvitedAt)
 	}
 	m.InvitedAt = m.StateSince
-	return d.invite(ctx, tx, *m)
+	return d.invite(ctx, tx, m)
 }
 
 // startMove reserves a new address for a member. The person is asked to
@@ -185,7 +185,7 @@ func (d *Directory) ConfirmAddress(ctx context.Context, token string) (m Member,
 		}
 		if m.State == store.Invited {
 			// The invitation went to the old address.
-			if err := d.invite(ctx, tx, m); err != nil {
+			if err := d.invite(ctx, tx, &m); err != nil {
 				return err
 			}
 		}

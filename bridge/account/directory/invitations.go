@@ -25,29 +25,31 @@ const (
 )
 
 // invite sends a member an invitation, which ends the one before.
-func (d *Directory) invite(ctx context.Context, tx *store.Tx, m store.Member) error {
+func (d *Directory) invite(ctx context.Context, tx *store.Tx, m *store.Member) error {
 	return d.sendInvitation(ctx, tx, m, m.Name)
 }
 
 // inviteUnnamed is invite for a member that signed up. The mail does not show
 // the name: a stranger could write text into other people's mail with it.
-func (d *Directory) inviteUnnamed(ctx context.Context, tx *store.Tx, m store.Member) error {
+func (d *Directory) inviteUnnamed(ctx context.Context, tx *store.Tx, m *store.Member) error {
 	return d.sendInvitation(ctx, tx, m, "")
 }
 
-func (d *Directory) sendInvitation(ctx context.Context, tx *store.Tx, m store.Member, greeted string) error {
+func (d *Directory) sendInvitation(ctx context.Context, tx *store.Tx, m *store.Member, greeted string) error {
 	link, hash := d.account.NewLink("join")
-	if err := tx.SetInvitation(ctx, m.ID, hash, d.account.Time()); err != nil {
+	if m.Version == 0 { // the caller adds it
+		m.InvitationHash, m.InvitedAt = hash, d.account.Time()
+	} else if err := tx.SetInvitation(ctx, m.ID, hash, d.account.Time()); err != nil {
 		return err
 	}
 	_, err := d.account.QueueMail(ctx, tx, account.Mail{
 		Kind: mailInvitation, Recipient: m.Address, Link: link, LinkHash: hash,
-		ExpiresAt: d.account.Time().Add(invitationLife(m)),
+		ExpiresAt: d.account.Time().Add(invitationLife(*m)),
 		Subject:   fmt.Sprintf("Join %s", inputtext.Line(d.account.Name)),
 		Body: fmt.Sprintf("%s,\n\nyou are invited to join %s. To accept, open this link:\n\n%s\n\n"+
 			"It is good for %s. If you did not expect this, do nothing.\n", hello(greeted),
 			inputtext.Line(d.account.Name), link,
-			inWords(invitationLife(m))),
+			inWords(invitationLife(*m))),
 	})
 	return err
 }
@@ -62,7 +64,7 @@ func (d *Directory) remind(ctx context.Context, tx *store.Tx, m store.Member) er
 	case err != nil:
 		return err
 	case !d.isInvited(m):
-		return d.inviteUnnamed(ctx, tx, m)
+		return d.inviteUnnamed(ctx, tx, &m)
 	case !found, last.State == store.MailWaiting:
 		return nil
 	}

@@ -114,7 +114,7 @@ func (d *Directory) InviteMember(ctx context.Context, address, name, role string
 		if m, err = d.insertInvited(ctx, tx, address, name, role); err != nil {
 			return err
 		}
-		if err := d.invite(ctx, tx, m); err != nil {
+		if err := d.invite(ctx, tx, &m); err != nil {
 			return err
 		}
 		return d.account.Audit(ctx, tx, "member.invite", m.ID, "role %s", role)
@@ -263,7 +263,7 @@ func (d *Directory) inviteAgain(ctx context.Context, tx *store.Tx, before, m Mem
 	case d.isInvited(m):
 		return tx.SetMailsExpiry(ctx, m.ID, invitationEnds(m))
 	}
-	return d.invite(ctx, tx, m)
+	return d.invite(ctx, tx, &m)
 }
 
 // Invitation returns the member that the token of an invitation invites.

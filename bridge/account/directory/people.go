@@ -92,9 +92,6 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 		return p, err
 	}
 	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if err := checkUserName(ctx, tx, attrs.userName); err != nil {
-			return err
-		}
 		m, adopted, err := adoptable(ctx, tx, attrs.userName, in.SignInAddress)
 		if err != nil {
 			return err
@@ -102,11 +99,8 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 		now, before := d.account.Time(), m
 		if !adopted {
 			m = store.Member{
-				ID: d.account.NewID(), Name: attrs.personName(), Role: store.RoleMember,
+				ID: d.account.NewID(), Role: store.RoleMember,
 				State: store.NotInvited, StateSince: now, CreatedAt: now, Suspended: !attrs.active,
-			}
-			if err := tx.InsertMember(ctx, m); err != nil {
-				return err
 			}
 		}
 		// The id is new also for an adopted member, so that a late retry on
@@ -117,22 +111,23 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 		if err != nil {
 			return err
 		}
-		if err := tx.InsertPerson(ctx, p); err != nil {
+		if err := tx.InsertPerson(ctx, &p); err != nil {
 			return err
 		}
-		if err := tx.SetEmails(ctx, p.ID, attrs.emails); err != nil {
+		if err := tx.InsertEmails(ctx, p.ID, attrs.emails); err != nil {
 			return err
 		}
-		// Memberships that were made by hand count from now on.
-		if err := tx.CountMember(ctx, m.ID, +1, now); err != nil {
-			return err
+		if adopted {
+			// Memberships that were made by hand count from now on.
+			if err := tx.CountMember(ctx, m.ID, +1, now); err != nil {
+				return err
+			}
+			if p, err = person(ctx, tx, p.ID); err != nil {
+				return err
+			}
 		}
 		changed := changeByRequest(ctx, before, settled)
-		if err := d.account.Audit(ctx, tx, "person.create", p.ID, "member %s, %s", m.ID, changed); err != nil {
-			return err
-		}
-		p, err = person(ctx, tx, p.ID)
-		return err
+		return d.account.Audit(ctx, tx, "person.create", p.ID, "member %s, %s", m.ID, changed)
 	})
 	return p, err
 }
@@ -310,7 +305,7 @@ func (d *Directory) setInput(p *Person, attrs attributes, address string) {
 }
 
 // settle changes the member m as the identity provider asks, and writes m if
-// that is a change. It returns the member as it is then. The caller writes the person.
+// that is a change, or adds it if it is new. It returns the member as it is then. The caller writes the person.
 func (d *Directory) settle(
 	ctx context.Context, tx *store.Tx, p *Person, m store.Member, attrs attributes,
 ) (store.Member, error) {
@@ -335,6 +330,9 @@ func (d *Directory) settle(
 	}
 	if err := countAccess(ctx, tx, before, m); err != nil {
 		return m, err
+	}
+	if m.Version == 0 {
+		return m, tx.InsertMember(ctx, m)
 	}
 	return m, tx.UpdateMember(ctx, m)
 }
@@ -366,8 +364,14 @@ func checkUserName(ctx context.Context, tx *store.Tx, userName string) error {
 }
 
 // adoptable finds the unmanaged member that a new person adopts: by the last
-// userName first, then by sign-in address.
+// userName first, then by sign-in address. It refuses a userName that a person has.
 func adoptable(ctx context.Context, tx *store.Tx, userName, address string) (m store.Member, found bool, err error) {
+	if known, err := tx.IsKnown(ctx, userName, address); err != nil || !known {
+		return m, false, err // most new people
+	}
+	if err := checkUserName(ctx, tx, userName); err != nil {
+		return m, false, err
+	}
 	byName, named, err := tx.MemberByLastUserName(ctx, userName)
 	if err != nil {
 		return m, false, err

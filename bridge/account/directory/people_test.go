@@ -82,6 +82,33 @@ func TestAttributesAreKeptAsSent(t *testing.T) {
 	}
 }
 
+func TestANewPersonWritesEachRowOnce(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	for _, row := range []struct {
+		name string
+		in   directory.PersonInput
+		most int64 // rows, and one more, if the person's row is completed
+	}{
+		// Person, places in the order, member, invitation, count of members, event and end of the chain.
+		{"invited", input("ann@example.com"), 1 + 3 + 1 + 1 + 1 + 2},
+		{"with two addresses", input("bob@example.com",
+			"emails", []any{map[string]any{"value": "bob@example.com"}, map[string]any{"value": "bob@home.example"}}),
+			9 + 2},
+		{"inactive", input("eve@example.com", "active", false), 1 + 3 + 1 + 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if rows := d.rowsWritten(func(ctx context.Context) error {
+				_, err := d.CreatePerson(ctx, row.in)
+				return err
+			}); rows > row.most+1 {
+				t.Errorf("%d rows were written, want at most %d", rows, row.most+1)
+			}
+		})
+	}
+	d.sound()
+}
+
 func TestAReplacementWritesWhatItChanges(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)

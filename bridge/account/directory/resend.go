@@ -67,7 +67,7 @@ func (d *Directory) resendInvitation(ctx context.Context, tx *store.Tx, m Member
 	if m.SignedUp && !m.Managed() {
 		invite = d.inviteUnnamed
 	}
-	if err := invite(ctx, tx, m); err != nil {
+	if err := invite(ctx, tx, &m); err != nil {
 		return last, err
 	}
 	last, _, err = tx.LastInvitation(ctx, m.ID)

@@ -94,5 +94,5 @@ func (d *Directory) insertSignUp(ctx context.Context, tx *store.Tx, address, nam
 	if err := tx.InsertMember(ctx, m); err != nil {
 		return err
 	}
-	return d.inviteUnnamed(ctx, tx, m)
+	return d.inviteUnnamed(ctx, tx, &m)
 }

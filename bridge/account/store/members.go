@@ -34,11 +34,13 @@ type Member struct {
 	SuspensionHeld bool
 	SignedUp       bool // it asked for its invitation itself; written once
 	// InvitedAt is when the link was made by which the member can join; zero
-	// without one. SetInvitation writes it.
+	// without one. InsertMember and SetInvitation write it.
 	InvitedAt time.Time
+	// InvitationHash is the hash of that link for InsertMember. It is not read.
+	InvitationHash string
 	// LastUserName is the folded userName that an unmanaged member had last.
 	LastUserName string
-	Version      int64
+	Version      int64 // 0 before it is added
 	CreatedAt    time.Time
 
 	// Joined from other tables; not written with the row.
@@ -118,6 +120,16 @@ func (tx *Tx) MemberByLastUserName(ctx context.Context, userName string) (Member
 	return tx.memberWhere(ctx, `m.last_user_name = ?`, Fold(userName))
 }
 
+// IsKnown reports whether a person has the userName or an unmanaged member had it last, or a member has the address or
+// is about to move to it.
+func (tx *Tx) IsKnown(ctx context.Context, userName, address string) (known bool, err error) {
+	return known, tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM people WHERE user_name_folded = ?1)
+		OR EXISTS (SELECT 1 FROM members WHERE last_user_name = ?1)
+		OR EXISTS (SELECT 1 FROM members WHERE address_folded = ?2)
+		OR EXISTS (SELECT 1 FROM address_changes WHERE address_folded = ?2)`,
+		Fold(userName), Fold(address)).Scan(&known)
+}
+
 // ForgetLastUserName takes a userName from whichever unmanaged member had it
 // last, because another is about to.
 func (tx *Tx) ForgetLastUserName(ctx context.Context, userName string) error {
@@ -125,14 +137,14 @@ func (tx *Tx) ForgetLastUserName(ctx context.Context, userName string) error {
 	return err
 }
 
-// InsertMember adds m.
+// InsertMember adds m at version 1.
 func (tx *Tx) InsertMember(ctx context.Context, m Member) error {
 	_, err := tx.Exec(ctx, `INSERT INTO members
 			(id, address, address_folded, name, role, state, state_since, suspended, signed_up, last_user_name,
-			version, created_at)
-		VALUES (?, NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, ?, NULLIF(?, ''), 1, ?)`,
+			invitation_hash, invited_at, version, created_at)
+		VALUES (?, NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), ?, 1, ?)`,
 		m.ID, m.Address, Fold(m.Address), m.Name, m.Role, m.State, Micros(m.StateSince), m.Suspended, m.SignedUp,
-		m.LastUserName, Micros(m.CreatedAt))
+		m.LastUserName, m.InvitationHash, Micros(m.InvitedAt), Micros(m.CreatedAt))
 	return err
 }
 

@@ -27,9 +27,8 @@ func TestThePageAtAnyPlaceIsTheSameAsByReadingOverAll(t *testing.T) {
 			if err := tx.InsertMember(ctx, m); err != nil {
 				return err
 			}
-			if err := tx.InsertPerson(ctx,
-				Person{ID: id, MemberID: id, UserName: id, Attributes: "{}", CreatedAt: now,
-					ModifiedAt: now}); err != nil {
+			p := Person{ID: id, MemberID: id, UserName: id, Attributes: "{}", CreatedAt: now, ModifiedAt: now}
+			if err := tx.InsertPerson(ctx, &p); err != nil {
 				return err
 			}
 			if i != people/2 {

@@ -14,8 +14,8 @@ type Person struct {
 	Attributes    string // JSON, as it is served
 	WantedAddress string // what the identity provider says; may be empty
 	WantedSince   time.Time
-	WantedBlocked bool // another member has the wanted address
-	Version       int64
+	WantedBlocked bool  // another member has the wanted address
+	Version       int64 // set by InsertPerson
 	CreatedAt     time.Time
 	ModifiedAt    time.Time
 	Position      int64 // in the order of creation; set by InsertPerson
@@ -109,7 +109,8 @@ func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
 }
 
 // InsertPerson adds p at version 1, at the end of the order.
-func (tx *Tx) InsertPerson(ctx context.Context, p Person) error {
+func (tx *Tx) InsertPerson(ctx context.Context, p *Person) error {
+	p.Version = 1
 	if err := tx.QueryRow(ctx, `SELECT COALESCE(max(position), 0) + 1 FROM people`).Scan(&p.Position); err != nil {
 		return err
 	}
@@ -177,6 +178,11 @@ func (tx *Tx) SetEmails(ctx context.Context, personID string, emails []Email) er
 	if _, err := tx.Exec(ctx, `DELETE FROM person_emails WHERE person_id = ?`, personID); err != nil {
 		return err
 	}
+	return tx.InsertEmails(ctx, personID, emails)
+}
+
+// InsertEmails adds the addresses by which a new person is found.
+func (tx *Tx) InsertEmails(ctx context.Context, personID string, emails []Email) error {
 	for i, e := range emails {
 		if _, err := tx.Exec(ctx,
 			`INSERT INTO person_emails (person_id, position, value, value_folded, type, type_folded)
