@@ -86,7 +86,8 @@ func openSQLite(ctx context.Context, path string, wait time.Duration) (*Store, e
 	}
 	// The writer touches a dozen indexes for a person; in 8 MB it finds them again. What would undo a savepoint is
 	// larger than what SQLite keeps in memory by itself: it would go through a temporary file each time.
-	writer, err := newConn(path, append(slices.Clip(pragmas), "cache_size(-8000)", "temp_store(memory)"))
+	writer, err := newConn(path, append(slices.Clip(pragmas), "cache_size(-8000)", "temp_store(memory)",
+		fmt.Sprintf("wal_autocheckpoint(%d)", logPages), fmt.Sprintf("journal_size_limit(%d)", logPages*pageSize)))
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +124,13 @@ func openSQLite(ctx context.Context, path string, wait time.Duration) (*Store, e
 	go s.writeLoop()
 	return s, nil
 }
+
+// logPages is how long the log becomes before its pages are copied into the database, each once, however often it was
+// written. SQLite's default is 1000. The log of a killed process is read anew at the next start: this one in some ten
+// milliseconds.
+const logPages = 4000
+
+const pageSize = 4096 // SQLite's default, in bytes
 
 func busyTimeout(wait time.Duration) string {
 	return fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds())

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -185,6 +186,40 @@ func TestAWriteIsUndoneWithoutATemporaryFile(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// The log is written over again once its pages are in the database, and gives back what one large change took.
+func TestTheLogStaysShort(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "account.db")
+	s := openAt(t, path)
+	// change writes, and returns how long the log is then, in MiB.
+	change := func(fn func(context.Context, *store.Tx) error) int64 {
+		err := s.Write(t.Context(), fn)
+		info, statErr := os.Stat(path + "-wal")
+		if err := errors.Join(err, statErr); err != nil {
+			t.Fatal(err)
+		}
+		return info.Size() >> 20
+	}
+	large := func(megabytes int) func(context.Context, *store.Tx) error {
+		return func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Exec(ctx, `INSERT INTO account (id, name, created_at) VALUES (?, hex(randomblob(?)), 0)`,
+				rand.Text(), megabytes*500_000)
+			return err
+		}
+	}
+	longest := int64(0)
+	for range 12 {
+		longest = max(longest, change(large(4)))
+	}
+	if longest < 15 || longest > 20 {
+		t.Errorf("the log has had up to %d MiB, want 16, and a change more", longest)
+	}
+	one := change(large(40))
+	if after := change(insert("small")); one < 38 || after > 16 {
+		t.Errorf("after a change of %d MiB the log has %d", one, after)
 	}
 }
 
