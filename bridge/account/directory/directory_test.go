@@ -171,8 +171,19 @@ func (d *fixture) group(name string, members ...string) directory.Group {
 	g, err := d.CreateGroup(d.t.Context(), directory.GroupInput{
 		Attributes: attributes("displayName", name), Members: members,
 	})
+	return d.answeredGroup(g, err)
+}
+
+// answeredGroup is answered for a group with its members.
+func (d *fixture) answeredGroup(g directory.Group, err error) directory.Group {
+	d.t.Helper()
 	if err != nil {
 		d.t.Fatal(err)
+	}
+	read, err := d.Group(d.t.Context(), g.ID, true)
+	read.UnknownMembers = g.UnknownMembers
+	if err != nil || !reflect.DeepEqual(g, read) {
+		d.t.Errorf("a write was answered with\n%+v, and then read is\n%+v, %v", g, read, err)
 	}
 	return g
 }
@@ -180,10 +191,7 @@ func (d *fixture) group(name string, members ...string) directory.Group {
 func (d *fixture) update(id string, u directory.GroupUpdate) directory.Group {
 	d.t.Helper()
 	g, err := d.UpdateGroup(d.t.Context(), id, u, "", true)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return g
+	return d.answeredGroup(g, err)
 }
 
 func (d *fixture) allow(domain string) {

@@ -123,14 +123,12 @@ func (d *Directory) CreateGroup(ctx context.Context, in GroupInput) (g Group, er
 		if err != nil {
 			return err
 		}
-		unknown, _, err := d.changeMembers(ctx, tx, row, GroupUpdate{Add: in.Members})
+		row.Version++
+		unknown, _, err := d.changeMembers(ctx, tx, &row, GroupUpdate{Add: in.Members})
 		if err != nil {
 			return err
 		}
 		if err := d.account.Audit(ctx, tx, "group.provision", row.ScimID, "group %s", row.ID); err != nil {
-			return err
-		}
-		if row, err = managedGroup(ctx, tx, row.ScimID); err != nil {
 			return err
 		}
 		g, err = toGroup(ctx, tx, row, true)
@@ -196,19 +194,16 @@ func (d *Directory) UpdateGroup(
 			changed = !same
 		}
 		if changed {
-			if err := d.changeGroup(ctx, tx, row, attrs); err != nil {
+			if err := d.changeGroup(ctx, tx, &row, attrs); err != nil {
 				return err
 			}
 		}
-		unknown, moved, err := d.changeMembers(ctx, tx, row, u)
+		unknown, moved, err := d.changeMembers(ctx, tx, &row, u)
 		if err != nil {
 			return err
 		}
 		if changed || moved {
 			if err := d.account.Audit(ctx, tx, "group.update", id, ""); err != nil {
-				return err
-			}
-			if row, err = managedGroup(ctx, tx, id); err != nil {
 				return err
 			}
 		}
@@ -219,8 +214,8 @@ func (d *Directory) UpdateGroup(
 	return g, err
 }
 
-// changeGroup gives a group other attributes, its name among them.
-func (d *Directory) changeGroup(ctx context.Context, tx *store.Tx, row store.Group, attrs attributes) error {
+// changeGroup gives a group, and row, other attributes, its name among them.
+func (d *Directory) changeGroup(ctx context.Context, tx *store.Tx, row *store.Group, attrs attributes) error {
 	if store.Fold(attrs.displayName) != store.Fold(row.Name) {
 		other, found, err := tx.GroupByName(ctx, attrs.displayName)
 		if err != nil {
@@ -237,16 +232,17 @@ func (d *Directory) changeGroup(ctx context.Context, tx *store.Tx, row store.Gro
 	renamed := row.Name != attrs.displayName
 	row.Name, row.ExternalID, row.Attributes, row.ModifiedAt = attrs.displayName, attrs.externalID, attrs.text,
 		d.account.Time()
-	if err := tx.UpdateGroup(ctx, row); err != nil || !renamed {
+	err := tx.UpdateGroup(ctx, *row)
+	if row.Version++; err != nil || !renamed {
 		return err
 	}
 	return tx.BumpGroupsAround(ctx, row.ID) // which show the name
 }
 
-// changeMembers applies the members in u. It returns the unknown ids, and
+// changeMembers applies the members in u, and changes row as it does the group's. It returns the unknown ids, and
 // reports whether anything changed.
 func (d *Directory) changeMembers(
-	ctx context.Context, tx *store.Tx, row store.Group, u GroupUpdate,
+	ctx context.Context, tx *store.Tx, row *store.Group, u GroupUpdate,
 ) (unknown []string, changed bool, err error) {
 	if both := intersection(u.Add, u.Remove); len(both) > 0 {
 		e := account.InvalidValue("/remove_members", "%q is to be added and to be removed; decide for one", both[0])
@@ -271,22 +267,25 @@ func (d *Directory) changeMembers(
 	joining, unknown = without(joining, u.Remove), without(unknown, u.Remove)
 	var added, removed int64
 	if u.Replace != nil {
-		removed, err = d.leave(ctx, tx, row, store.LeavingOthers(row.ID, joining))
+		removed, err = d.leave(ctx, tx, *row, store.LeavingOthers(row.ID, joining))
 	} else if len(u.Remove) > 0 {
-		removed, err = d.leave(ctx, tx, row, store.LeavingMembers(row.ID, u.Remove))
+		removed, err = d.leave(ctx, tx, *row, store.LeavingMembers(row.ID, u.Remove))
 	}
 	if err != nil {
 		return nil, false, err
 	}
 	if len(joining) > 0 {
-		if added, err = d.join(ctx, tx, row, joining); err != nil {
+		if added, err = d.join(ctx, tx, *row, joining); err != nil {
 			return nil, false, err
 		}
 	}
 	if added == 0 && removed == 0 {
 		return unknown, false, nil
 	}
-	return unknown, true, tx.CountInGroup(ctx, row.ID, added-removed, d.account.Time())
+	row.ManagedCount += added - removed
+	row.Version++
+	row.ModifiedAt = d.account.Time()
+	return unknown, true, tx.CountInGroup(ctx, row.ID, added-removed, row.ModifiedAt)
 }
 
 // join puts people and groups into a group, and returns how many come. It ends the

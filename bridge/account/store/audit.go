@@ -32,17 +32,21 @@ func registerAuditHash(db *sqlite3.Conn) error {
 
 // AppendAuditEvent adds e to the chain.
 func (tx *Tx) AppendAuditEvent(ctx context.Context, e audit.Event) error {
-	_, last, err := tx.AuditChain(ctx)
-	if err != nil {
-		return err
+	if tx.appended.Sequence == 0 {
+		_, last, err := tx.AuditChain(ctx)
+		if err != nil {
+			return err
+		}
+		tx.appended = last
 	}
-	e.Sequence = last.Sequence + 1
-	e.Hash = e.Digest(last.Hash)
+	e.Sequence = tx.appended.Sequence + 1
+	e.Hash = e.Digest(tx.appended.Hash)
 	if _, err := tx.Exec(ctx, `INSERT INTO audit (sequence, `+auditColumns+`, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		e.Sequence, e.ID, Micros(e.Time), e.Actor, e.Address, e.Action, e.Object, e.Summary, e.Hash); err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `UPDATE audit_chain SET last_sequence = ?, last_hash = ?`, e.Sequence, e.Hash)
+	tx.appended = e.Link()
+	_, err := tx.Exec(ctx, `UPDATE audit_chain SET last_sequence = ?, last_hash = ?`, e.Sequence, e.Hash)
 	return err
 }
 

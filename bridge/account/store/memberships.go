@@ -39,13 +39,13 @@ func (tx *Tx) AddToGroup(
 	people, err := tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim)
 		SELECT ?, p.member_id, TRUE FROM people p WHERE p.id`+inList+`
 		ON CONFLICT DO NOTHING`, groupID, ids)
-	if err != nil {
-		return 0, 0, err
+	if added = people + restored; err != nil || added == int64(len(scimIDs)) {
+		return added, restored, err // there are no groups among the ids
 	}
 	groups, err := tx.Exec(ctx, `INSERT INTO nestings (group_id, child_id)
 		SELECT ?, g.id FROM groups g WHERE g.scim_id`+inList+`
 		ON CONFLICT DO NOTHING`, groupID, ids)
-	return people + groups + restored, restored, err
+	return added + groups, restored, err
 }
 
 // restoreToGroup ends the held removals of some people from a group.
@@ -69,6 +69,7 @@ func (tx *Tx) restoreToGroup(ctx context.Context, groupID, ids string) (int64, e
 type Leaving struct {
 	people, memberships, nestings string // conditions on the rows of these tables
 	args                          []any  // of each condition
+	most                          int64  // how many there can be; 0 if that is not known
 
 	// Unmanaged reports whether members may leave that have no person.
 	Unmanaged bool
@@ -84,6 +85,7 @@ func LeavingMembers(groupID string, scimIDs []string) Leaving {
 			WHERE p.id` + inList + `)`,
 		nestings: `group_id = ? AND child_id IN (SELECT g.id FROM groups g WHERE g.scim_id` + inList + `)`,
 		args:     []any{groupID, List(scimIDs)},
+		most:     int64(len(scimIDs)),
 	}
 }
 
@@ -157,8 +159,8 @@ func (tx *Tx) HoldLosers(ctx context.Context, l Leaving, but int64, h Hold) (int
 // RemoveLeaving ends memberships and nestings, and returns how many.
 func (tx *Tx) RemoveLeaving(ctx context.Context, l Leaving) (int64, error) {
 	memberships, err := tx.Exec(ctx, `DELETE FROM memberships WHERE `+l.memberships, l.args...)
-	if err != nil {
-		return 0, err
+	if err != nil || memberships > 0 && memberships == l.most {
+		return memberships, err
 	}
 	nestings, err := tx.Exec(ctx, `DELETE FROM nestings WHERE `+l.nestings, l.args...)
 	return memberships + nestings, err

@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
 )
 
 // A Tx is a transaction, good until the function that got it returns.
@@ -14,7 +16,8 @@ type Tx struct {
 	store *Store
 	conn  *conn
 
-	committed []func() // called after the commit
+	committed []func()   // called after the commit
+	appended  audit.Link // the end of the audit log, once something was added to it
 }
 
 // AfterCommit has fn called once what asked for it was committed, and not if that is undone. It must not block.
@@ -116,9 +119,9 @@ func (tx *Tx) savepoint(ctx context.Context, fn func(context.Context) error) (er
 	if _, fatal := tx.Exec(ctx, "SAVEPOINT step"); fatal != nil {
 		return nil, fmt.Errorf("setting a savepoint: %w", fatal)
 	}
-	before := len(tx.committed)
+	before, appended := len(tx.committed), tx.appended
 	if err = fn(ctx); err != nil {
-		tx.committed = tx.committed[:before]
+		tx.committed, tx.appended = tx.committed[:before], appended
 		if _, fatal := tx.Exec(ctx, "ROLLBACK TO step"); fatal != nil {
 			return err, fmt.Errorf("rolling back to a savepoint: %w", fatal)
 		}
