@@ -12,6 +12,14 @@ import (
 
 const inList = ` IN (SELECT value FROM json_each(?))`
 
+// among is inList for some ids, with its argument. One id, which most changes have, needs no table of its own.
+func among(ids []string) (condition string, arg any) {
+	if len(ids) == 1 {
+		return ` = ?`, ids[0]
+	}
+	return inList, List(ids)
+}
+
 // UnknownIDs returns those ids that name neither a managed person nor a
 // managed group, in the order given.
 func (tx *Tx) UnknownIDs(ctx context.Context, scimIDs []string) ([]string, error) {
@@ -26,36 +34,36 @@ func (tx *Tx) UnknownIDs(ctx context.Context, scimIDs []string) ([]string, error
 func (tx *Tx) AddToGroup(
 	ctx context.Context, groupID string, scimIDs []string, now time.Time,
 ) (added, restored int64, err error) {
-	ids := List(scimIDs)
+	in, ids := among(scimIDs)
 	if _, err := tx.Exec(ctx, `UPDATE people SET version = version + 1, modified_at = ?
-		WHERE id`+inList+` AND NOT EXISTS (SELECT 1 FROM memberships s WHERE s.group_id = ? AND s.member_id = `+
+		WHERE id`+in+` AND NOT EXISTS (SELECT 1 FROM memberships s WHERE s.group_id = ? AND s.member_id = `+
 		`people.member_id)`,
 		Micros(now), ids, groupID); err != nil {
 		return 0, 0, err
 	}
-	if restored, err = tx.restoreToGroup(ctx, groupID, ids); err != nil {
+	if restored, err = tx.restoreToGroup(ctx, groupID, in, ids); err != nil {
 		return 0, 0, err
 	}
 	people, err := tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim)
-		SELECT ?, p.member_id, TRUE FROM people p WHERE p.id`+inList+`
+		SELECT ?, p.member_id, TRUE FROM people p WHERE p.id`+in+`
 		ON CONFLICT DO NOTHING`, groupID, ids)
 	if added = people + restored; err != nil || added == int64(len(scimIDs)) {
 		return added, restored, err // there are no groups among the ids
 	}
 	groups, err := tx.Exec(ctx, `INSERT INTO nestings (group_id, child_id)
-		SELECT ?, g.id FROM groups g WHERE g.scim_id`+inList+`
+		SELECT ?, g.id FROM groups g WHERE g.scim_id`+in+`
 		ON CONFLICT DO NOTHING`, groupID, ids)
 	return added + groups, restored, err
 }
 
-// restoreToGroup ends the held removals of some people from a group.
-func (tx *Tx) restoreToGroup(ctx context.Context, groupID, ids string) (int64, error) {
+// restoreToGroup ends the held removals of some people, as among has them, from a group.
+func (tx *Tx) restoreToGroup(ctx context.Context, groupID, in string, ids any) (int64, error) {
 	var some bool
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM holds WHERE group_id = ?)`, groupID).Scan(&some)
 	if err != nil || !some {
 		return 0, err
 	}
-	const chosen = `group_id = ? AND member_id IN (SELECT p.member_id FROM people p WHERE p.id` + inList + `)`
+	chosen := `group_id = ? AND member_id IN (SELECT p.member_id FROM people p WHERE p.id` + in + `)`
 	restored, err := tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim)
 		SELECT group_id, member_id, by_scim FROM holds WHERE `+chosen, groupID, ids)
 	if err != nil || restored == 0 {
@@ -78,13 +86,14 @@ type Leaving struct {
 // LeavingMembers are some managed people and groups. It starts from the ids: the
 // group may be large.
 func LeavingMembers(groupID string, scimIDs []string) Leaving {
+	in, ids := among(scimIDs)
 	return Leaving{
 		people: `EXISTS (SELECT 1 FROM memberships s WHERE s.group_id = ? AND s.member_id = people.member_id) AND id` +
-			inList,
+			in,
 		memberships: `memberships.group_id = ? AND memberships.member_id IN (SELECT p.member_id FROM people p
-			WHERE p.id` + inList + `)`,
-		nestings: `group_id = ? AND child_id IN (SELECT g.id FROM groups g WHERE g.scim_id` + inList + `)`,
-		args:     []any{groupID, List(scimIDs)},
+			WHERE p.id` + in + `)`,
+		nestings: `group_id = ? AND child_id IN (SELECT g.id FROM groups g WHERE g.scim_id` + in + `)`,
+		args:     []any{groupID, ids},
 		most:     int64(len(scimIDs)),
 	}
 }
