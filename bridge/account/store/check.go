@@ -63,6 +63,14 @@ var rules = []struct{ what, query string }{
 		UNION ALL SELECT last_sequence FROM audit_chain
 		WHERE (last_sequence, last_hash) IS NOT (SELECT sequence, hash FROM (SELECT sequence, hash FROM audit
 			UNION ALL SELECT removed_sequence, removed_hash FROM audit_chain) ORDER BY sequence DESC LIMIT 1)`},
+	{"a person's row has the groups, the state and the addresses of its member", `SELECT p.id FROM people p
+		JOIN members m ON m.id = p.member_id LEFT JOIN address_changes c ON c.member_id = p.member_id
+		WHERE p.member_state <> m.state OR p.member_suspended <> (m.suspended OR m.suspension_held)
+		OR p.member_address <> COALESCE(m.address, '') OR p.pending_address <> COALESCE(c.address, '')
+		OR COALESCE((SELECT group_concat(id, ' ') FROM (SELECT value AS id
+				FROM json_each('[' || replace(json_quote(p.group_ids), ' ', '","') || ']') ORDER BY 1)), '') <>
+			COALESCE((SELECT group_concat(id, ' ') FROM (SELECT group_id AS id FROM memberships s
+				WHERE s.member_id = p.member_id ORDER BY 1)), '')`},
 	{
 		"attributes are a JSON object",
 		`SELECT id FROM people WHERE NOT json_valid(attributes) OR json_type(attributes) <> 'object'

@@ -13,6 +13,7 @@ const (
 	chainRule  = "an audit event follows the one before it"
 	foldedRule = "a name is found under its folded form"
 	accessRule = "what there is to suspend and what is held is counted"
+	rowRule    = "a person's row has the groups, the state and the addresses of its member"
 	heldRule   = "a member whose suspension is held has the hold, and is not suspended"
 )
 
@@ -33,6 +34,11 @@ var comparedColumns = map[string]string{
 	"groups.name_folded":             foldedRule,
 	"members.address_folded":         foldedRule,
 	"people.display_name_folded":     foldedRule,
+	"people.group_ids":               rowRule,
+	"people.member_address":          rowRule,
+	"people.member_state":            rowRule,
+	"people.member_suspended":        rowRule,
+	"people.pending_address":         rowRule,
 	"people.user_name":               "a person is found under the user name that is served",
 	"people.user_name_folded":        foldedRule,
 	"people_counts.people":           "a block of positions counts the people in it",

@@ -11,6 +11,8 @@ import (
 const hold = `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name, since, made, ` +
 	`request_id, client, idp) VALUES `
 
+const rowRule = "a person's row has the groups, the state and the addresses of its member"
+
 func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 	t.Parallel()
 	// A sound database: ann and ben, both in a group.
@@ -57,6 +59,17 @@ func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 			"a membership is seen by provisioning or held", "h"},
 		{"a removal from no group", hold + `('h', 'ma', 'x', TRUE, FALSE, '', '', 0, 0, '', '', '')`,
 			"a membership is seen by provisioning or held", "h"},
+		{"a row without a group of the member", `UPDATE people SET group_ids = '' WHERE id = 'a'`, rowRule, "a"},
+		{"a row with a group that the member is not in", `UPDATE people SET group_ids = 'g h' WHERE id = 'a'`,
+			rowRule, "a"},
+		{"a row with what is no id of a group", `UPDATE people SET group_ids = 'g ' WHERE id = 'a'`, rowRule, "a"},
+		{"a row with what is no JSON text", `UPDATE people SET group_ids = 'g"' WHERE id = 'a'`, rowRule, "a"},
+		{"a row with a group twice", `UPDATE people SET group_ids = 'g g' WHERE id = 'b'`, rowRule, "b"},
+		{"a row with another state", `UPDATE people SET member_state = 'active' WHERE id = 'b'`, rowRule, "b"},
+		{"a row that is suspended alone", `UPDATE people SET member_suspended = TRUE WHERE id = 'b'`, rowRule, "b"},
+		{"a row with another address", `UPDATE people SET member_address = 'a@x.example' WHERE id = 'b'`, rowRule, "b"},
+		{"a row with a change of address that is over", `UPDATE people SET pending_address = 'a' WHERE id = 'b'`,
+			rowRule, "b"},
 		{"attributes that are no object", `UPDATE groups SET attributes = '[]'`, "attributes are a JSON object", "g"},
 	}
 	for _, tt := range tests {

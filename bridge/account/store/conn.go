@@ -18,6 +18,7 @@ import (
 // SQLite is spoken to directly and not through database/sql, whose locks and
 // conversions cost a small statement more than SQLite does.
 type conn struct {
+	names    groupNames
 	db       *sqlite3.Conn
 	prepared map[string]*sqlite3.Stmt
 	cache    cache

@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -167,6 +170,86 @@ func gooseProvider(t *testing.T, db *sql.DB) *goose.Provider {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// beforeRows is the last version of the schema in which people's rows had no copies of what other tables say.
+const beforeRows = 14
+
+// People of an older account get what their documents show into their rows, and keep it up to date, also by statements
+// that this program does not have.
+func TestPeopleFromBeforeTheirRowsWereRead(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "account.db")
+	makeOld(t, path, func(ctx context.Context, p *goose.Provider) error {
+		if _, err := p.UpTo(ctx, beforeRows+1); err != nil {
+			return err
+		}
+		_, err := p.DownTo(ctx, beforeRows)
+		return err
+	})
+	db, err := driver.Open(fileURL(path, url.Values{}), register)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		`INSERT INTO address_changes VALUES ('m-active', 'New@x.example', 'new@x.example', 'x.example', NULL, 1)`,
+		`UPDATE members SET suspension_held = TRUE WHERE id = 'm-pending'`,
+		`INSERT INTO holds VALUES ('h', 'm-pending', '', FALSE, FALSE, 'p-pending', 'b', 1, 1, '', '', '')`,
+	} {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%v\n%s", err, statement)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, row := range []struct{ statement, want string }{
+		{`SELECT 1`, "p-active active 0 a@x.example New@x.example s-all s-in|p-invited invited 0 c@x.example  s-all|" +
+			"p-pending pending 1 b@x.example  s-all|p-seat not_invited 0   s-all|" +
+			"p-suspended active 1 d@x.example  s-all"},
+		{`UPDATE address_changes SET address = 'N@x.example', address_folded = 'n@x.example'`,
+			"p-active active 0 a@x.example N@x.example s-all s-in"},
+		{`DELETE FROM address_changes`, "p-active active 0 a@x.example  s-all s-in"},
+		{`UPDATE groups SET scim_id = 's-byhand', name = '0', name_folded = '0' WHERE id = 'g-byhand'`,
+			"p-active active 0 a@x.example  s-byhand s-all s-in"},
+		{`DELETE FROM memberships WHERE group_id = 'g-all'`, "p-active active 0 a@x.example  s-byhand s-in"},
+		{`DELETE FROM memberships`, "p-active active 0 a@x.example "},
+	} {
+		if err := s.Write(t.Context(), func(ctx context.Context, tx *Tx) error {
+			_, err := tx.Exec(ctx, row.statement)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		if err := s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
+			_, people, err := tx.SearchPeople(ctx, Search{Limit: 10})
+			for _, p := range people {
+				line := fmt.Sprintf("%s %s %d %s %s", p.ID, p.State, map[bool]int{true: 1}[p.Suspended], p.Address,
+					p.PendingAddress)
+				for _, g := range p.Groups {
+					line += " " + g.ID
+				}
+				lines = append(lines, line)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(lines)
+		if got := strings.Join(lines, "|"); !strings.HasPrefix(got, row.want) {
+			t.Errorf("after %s: %s, want %s", row.statement, got, row.want)
+		}
+	}
+	faults, err := s.Check(t.Context())
+	if err != nil || slices.ContainsFunc(faults, func(f Fault) bool { return f.What == rowRule }) {
+		t.Errorf("the database has faults: %v %v", faults, err)
+	}
 }
 
 // Mails of an account that sent none wait if their links are good, of each link the latest, until the link ends; what

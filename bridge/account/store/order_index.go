@@ -54,7 +54,7 @@ func (tx *Tx) pageOfPeople(ctx context.Context, offset int64, limit int) (total 
 		}
 		block, blocks = block*blockSize, blockSize
 	}
-	people, err = All(ctx, tx, scanPerson, `SELECT `+personColumns+personTables+`WHERE p.position >= ?
+	people, err = All(ctx, tx, scanPerson, `SELECT `+personColumns+` FROM people p WHERE p.position >= ?
 		ORDER BY p.position LIMIT ? OFFSET ?`, block, limit, offset)
 	return total, people, err
 }

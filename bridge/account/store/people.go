@@ -20,16 +20,18 @@ type Person struct {
 	ModifiedAt    time.Time
 	Position      int64 // in the order of creation; set by InsertPerson
 
-	// Joined from other tables; not written with the row.
+	// Of other tables; not written with the row, which has copies of all but the groups' names.
 	State          string
 	Suspended      bool // as provisioning sees it: also if the suspension is held
 	Address        string
 	PendingAddress string
-	Groups         []Reference
+	Groups         []Reference // not to be changed
 	// GroupNames is the sum of the versions of the names in Groups. It grows
 	// with every change of them that is no change of the row: a group that is
 	// renamed, or becomes managed. Joining and leaving are the row's.
 	GroupNames int64
+
+	groupIDs string // of all groups, managed or not, with a space between them
 }
 
 // A Reference points from a group to a member of it, or from a person to a group.
@@ -41,39 +43,29 @@ type Reference struct {
 // An Email is one of the e-mail addresses among a person's attributes.
 type Email struct{ Value, Type string }
 
-const personColumns = `p.id, p.member_id, p.user_name, COALESCE(p.external_id, ''), COALESCE(p.display_name, ''),
-	p.attributes,
-	p.wanted_address, p.wanted_since, p.wanted_blocked, p.version, p.created_at, p.modified_at, p.position,
-	m.state, m.suspended OR m.suspension_held, COALESCE(m.address, ''), COALESCE(c.address, '')`
-
-const personTables = ` FROM people p
-	JOIN members m ON m.id = p.member_id
-	LEFT JOIN address_changes c ON c.member_id = p.member_id `
+// personColumns has the longest text first: see Rows.
+const personColumns = `p.attributes, p.id, p.member_id, p.user_name, COALESCE(p.external_id, ''),
+	COALESCE(p.display_name, ''), p.wanted_address, p.wanted_since, p.wanted_blocked, p.version, p.created_at,
+	p.modified_at, p.position, p.member_state, p.member_suspended, p.member_address, p.pending_address, p.group_ids`
 
 func scanPerson(row Scanner) (p Person, err error) {
 	return p, row.Scan(
-		&p.ID, &p.MemberID, &p.UserName, &p.ExternalID, &p.DisplayName, &p.Attributes, &p.WantedAddress,
+		&p.Attributes, &p.ID, &p.MemberID, &p.UserName, &p.ExternalID, &p.DisplayName, &p.WantedAddress,
 		(*Time)(&p.WantedSince), &p.WantedBlocked, &p.Version, (*Time)(&p.CreatedAt),
 		(*Time)(&p.ModifiedAt), &p.Position,
-		&p.State, &p.Suspended, &p.Address, &p.PendingAddress,
+		&p.State, &p.Suspended, &p.Address, &p.PendingAddress, &p.groupIDs,
 	)
 }
 
 // Person returns the person with this id, groups included.
 func (tx *Tx) Person(ctx context.Context, id string) (Person, bool, error) {
-	p, found, err := One(ctx, tx, scanPerson, `SELECT `+personColumns+personTables+`WHERE p.id = ?`, id)
+	p, found, err := One(ctx, tx, scanPerson, `SELECT `+personColumns+` FROM people p WHERE p.id = ?`, id)
 	if !found || err != nil {
 		return p, found, err
 	}
-	p.Groups, err = All(ctx, tx, func(row Scanner) (Reference, error) {
-		r := Reference{IsGroup: true}
-		var nameVersion int64
-		err := row.Scan(&r.ID, &r.Display, &nameVersion)
-		p.GroupNames += nameVersion
-		return r, err
-	}, `SELECT g.scim_id, g.name, g.name_version FROM memberships s JOIN groups g ON g.id = s.group_id
-		WHERE s.member_id = ? AND g.scim_id IS NOT NULL ORDER BY g.name_folded`, p.MemberID)
-	return p, true, err
+	people := [1]Person{p}
+	err = tx.loadGroups(ctx, people[:])
+	return people[0], true, err
 }
 
 // PersonID returns the id of the person with this userName, without regard to
@@ -82,30 +74,6 @@ func (tx *Tx) PersonID(ctx context.Context, userName string) (string, error) {
 	id, _, err := One(ctx, tx, func(row Scanner) (id string, err error) { return id, row.Scan(&id) },
 		`SELECT id FROM people WHERE user_name_folded = ?`, Fold(userName))
 	return id, err
-}
-
-// loadGroups fills in the groups of all people at once.
-func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
-	if len(people) == 0 {
-		return nil
-	}
-	ids := make([]string, len(people))
-	for i, p := range people {
-		ids[i] = p.MemberID
-	}
-	_, err := All(ctx, tx, func(row Scanner) (none struct{}, err error) {
-		var i int
-		var nameVersion int64
-		r := Reference{IsGroup: true}
-		if err = row.Scan(&i, &r.ID, &r.Display, &nameVersion); err == nil {
-			people[i].Groups = append(people[i].Groups, r)
-			people[i].GroupNames += nameVersion
-		}
-		return none, err
-	}, `SELECT list.key, g.scim_id, g.name, g.name_version FROM json_each(?) list
-		JOIN memberships s ON s.member_id = list.value JOIN groups g ON g.id = s.group_id
-		WHERE g.scim_id IS NOT NULL ORDER BY g.name_folded`, List(ids))
-	return err
 }
 
 // InsertPerson adds p at version 1, at the end of the order.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unsafe"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -14,9 +15,12 @@ import (
 // A Scanner is one row.
 type Scanner interface{ Scan(dest ...any) error }
 
-// Rows are the answer to a query.
+// Rows are the answer to a query. Its texts are copied into few allocations, each of which is kept for as
+// long as one of the texts in it: a row's others fit beside its first text, if that is the longest.
 type Rows struct {
-	stmt *sqlite3.Stmt
+	stmt  *sqlite3.Stmt
+	room  []byte // what is left of the latest allocation, with a length of 0
+	taken int    // the size of that allocation
 }
 
 // Next goes to the next row, at first to the first one, and reports whether
@@ -31,13 +35,13 @@ func (r *Rows) Scan(dest ...any) error {
 	for i, d := range dest {
 		switch d := d.(type) {
 		case *string:
-			*d = r.stmt.ColumnText(i)
+			*d = r.text(i)
 		case *int64:
 			*d = r.stmt.ColumnInt64(i)
 		case *int:
 			*d = r.stmt.ColumnInt(i)
 		case *bool:
-			*d = r.stmt.ColumnBool(i)
+			*d = r.stmt.ColumnInt64(i) != 0
 		case *Time:
 			*d = timeOf(r.stmt.ColumnInt64(i))
 		default:
@@ -45,6 +49,28 @@ func (r *Rows) Scan(dest ...any) error {
 		}
 	}
 	return nil
+}
+
+// The bounds of an allocation for texts, if none of them is longer.
+const (
+	leastText = 64
+	mostText  = 32 << 10
+)
+
+// text copies the text in a column.
+func (r *Rows) text(i int) string {
+	text := r.stmt.ColumnRawText(i)
+	if len(text) == 0 {
+		return ""
+	}
+	if cap(r.room) < len(text) {
+		r.taken = min(2*r.taken, mostText)
+		r.taken = max(r.taken, len(text)+len(text)/4+leastText)
+		r.room = make([]byte, 0, r.taken)
+	}
+	copied := append(r.room, text...)
+	r.room = copied[len(copied):]
+	return unsafe.String(&copied[0], len(copied)) // nobody writes there again
 }
 
 // Close ends the query and returns the error that ended it early. Of an

@@ -116,7 +116,7 @@ const (
 
 var peopleKind = kind[Person]{
 	scope: peopleScope, id: "p.id", key: "(p.position, p.id)", up: "p.position", down: "p.position DESC",
-	from: fromPeople, list: `SELECT ` + personColumns + personTables + `WHERE TRUE`, scan: scanPerson,
+	from: fromPeople, list: `SELECT ` + personColumns + fromPeople, scan: scanPerson,
 	total: func(ctx context.Context, tx *Tx) (int64, error) { return tx.countPeople(ctx) },
 }
 
