@@ -22,8 +22,22 @@ type rendered struct {
 
 // renderPerson makes the User of a person.
 func (x *exchange) renderPerson(p bridge.Person, projection schema.Projection) (rendered, error) {
-	out := rendered{location: x.location(schema.User, p.ID), version: p.Version}
-	b := header(schema.User, p.ID, p.Created, p.Modified, out)
+	b := make([]byte, 0, resourceRoom+len(p.Attributes)+referenceRoom*len(p.Groups))
+	body, err := x.appendPerson(b, p, projection)
+	return rendered{x.location(schema.User, p.ID), p.Version, body}, err
+}
+
+// What there should be room for, so that a resource is usually one allocation: what the bridge adds to
+// the attributes, and one reference.
+const (
+	resourceRoom  = 512
+	referenceRoom = 192
+)
+
+// appendPerson appends the User of a person.
+func (x *exchange) appendPerson(b []byte, p bridge.Person, projection schema.Projection) ([]byte, error) {
+	start := len(b)
+	b = x.appendHeader(b, schema.User, p.ID, p.Created, p.Modified, p.Version)
 	if len(p.Groups) > 0 {
 		b = append(b, `,"groups":[`...)
 		for i, g := range p.Groups {
@@ -32,16 +46,21 @@ func (x *exchange) renderPerson(p bridge.Person, projection schema.Projection) (
 		}
 		b = append(b, ']')
 	}
-	body, err := compose(p.Attributes, append(b, '}'), projection)
-	out.body = body
-	return out, err
+	return compose(b, start, p.Attributes, projection)
 }
 
-// renderGroup makes the Group of a group. Members that were read are shown even
-// if there are none: clients that compare look for the list.
+// renderGroup makes the Group of a group.
 func (x *exchange) renderGroup(g bridge.Group, projection schema.Projection) (rendered, error) {
-	out := rendered{location: x.location(schema.Group, g.ID), version: g.Version}
-	b := header(schema.Group, g.ID, g.Created, g.Modified, out)
+	b := make([]byte, 0, resourceRoom+len(g.Attributes)+referenceRoom*len(g.Members))
+	body, err := x.appendGroup(b, g, projection)
+	return rendered{x.location(schema.Group, g.ID), g.Version, body}, err
+}
+
+// appendGroup appends the Group of a group. Members that were read are shown even
+// if there are none: clients that compare look for the list.
+func (x *exchange) appendGroup(b []byte, g bridge.Group, projection schema.Projection) ([]byte, error) {
+	start := len(b)
+	b = x.appendHeader(b, schema.Group, g.ID, g.Created, g.Modified, g.Version)
 	if projection.Shows("members") {
 		b = append(b, `,"members":[`...)
 		for i, m := range g.Members {
@@ -53,14 +72,13 @@ func (x *exchange) renderGroup(g bridge.Group, projection schema.Projection) (re
 		}
 		b = append(b, ']')
 	}
-	body, err := compose(g.Attributes, append(b, '}'), projection)
-	out.body = body
-	return out, err
+	return compose(b, start, g.Attributes, projection)
 }
 
-// header begins a resource with its id and meta.
-func header(r *schema.Resource, id string, created, modified time.Time, s rendered) []byte {
-	b := make([]byte, 0, 512)
+// appendHeader begins a resource with its id and meta.
+func (x *exchange) appendHeader(
+	b []byte, r *schema.Resource, id string, created, modified time.Time, version string,
+) []byte {
 	b = append(b, `{"id":`...)
 	b = jsontext.AppendString(b, id)
 	b = append(b, `,"meta":{"resourceType":`...)
@@ -68,10 +86,10 @@ func header(r *schema.Resource, id string, created, modified time.Time, s render
 	b = appendTime(b, `,"created":`, created)
 	b = appendTime(b, `,"lastModified":`, modified)
 	b = append(b, `,"location":`...)
-	b = jsontext.AppendString(b, s.location)
-	if s.version != "" {
+	b = jsontext.AppendString(b, x.location(r, id))
+	if version != "" {
 		b = append(b, `,"version":`...)
-		b = jsontext.AppendString(b, s.version)
+		b = jsontext.AppendString(b, version)
 	}
 	return append(b, '}')
 }
@@ -106,32 +124,27 @@ func (x *exchange) location(r *schema.Resource, id string) string {
 	return x.base + r.Endpoint + "/" + url.PathEscape(id)
 }
 
-// compose joins the attributes as they are stored with the object of what the
-// bridge adds. A resource shown in full is joined byte by byte, undecoded.
-func compose(attributes json.RawMessage, added []byte, projection schema.Projection) ([]byte, error) {
+// compose ends the resource that begins at start in b, and has no end yet, with the attributes as they are
+// stored. A resource shown in full is joined byte by byte, undecoded.
+func compose(b []byte, start int, attributes json.RawMessage, projection schema.Projection) ([]byte, error) {
 	if projection.Full() {
 		inner := bytes.TrimSpace(attributes)
-		if len(inner) < 2 || inner[0] != '{' {
-			return added, nil
+		if len(inner) >= 2 && inner[0] == '{' {
+			if inner = bytes.TrimSpace(inner[1 : len(inner)-1]); len(inner) > 0 {
+				b = append(append(b, ','), inner...)
+			}
 		}
-		inner = bytes.TrimSpace(inner[1 : len(inner)-1])
-		if len(inner) == 0 {
-			return added, nil
-		}
-		body := make([]byte, 0, len(inner)+len(added)+1)
-		body = append(body, added[:len(added)-1]...)
-		body = append(body, ',')
-		body = append(body, inner...)
-		return append(body, '}'), nil
+		return append(b, '}'), nil
 	}
 	resource, err := decodeStored(attributes)
 	if err != nil {
-		return nil, err
+		return b, err
 	}
-	if err := json.Unmarshal(added, &resource); err != nil {
-		return nil, err
+	if err := json.Unmarshal(append(b, '}')[start:], &resource); err != nil {
+		return b, err
 	}
-	return json.Marshal(projection.Apply(resource))
+	text, err := json.Marshal(projection.Apply(resource))
+	return append(b[:start], text...), err
 }
 
 // answer sends a resource.
@@ -153,11 +166,18 @@ func (x *exchange) answerEmpty() {
 	x.w.WriteHeader(http.StatusNoContent)
 }
 
-func writeBody(w http.ResponseWriter, status int, body []byte) {
+// writeBody sends a body that is in parts.
+func writeBody(w http.ResponseWriter, status int, parts ...[]byte) {
+	length := 0
+	for _, part := range parts {
+		length += len(part)
+	}
 	w.Header().Set("Content-Type", mediaTypes[0])
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Header().Set("Content-Length", strconv.Itoa(length))
 	// Answers hold people's data, and the next one may differ.
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // fails only when the client is gone
+	for _, part := range parts {
+		_, _ = w.Write(part) // fails only when the client is gone
+	}
 }

@@ -14,7 +14,8 @@ const listURI = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 // A listing is the answer to a search.
 type listing struct {
 	total     int64
-	resources [][]byte
+	count     int    // of resources
+	resources []byte // with commas between them
 	next      string
 }
 
@@ -38,7 +39,7 @@ func searchAll(x *exchange) error {
 		if err != nil {
 			return people, err
 		}
-		groups, err := x.listGroups(p, limit-len(people.resources), max(0, offset-people.total))
+		groups, err := x.listGroups(p, limit-people.count, max(0, offset-people.total))
 		return people.and(groups), err
 	})
 }
@@ -61,7 +62,7 @@ func (x *exchange) listAllByCursor(p parameters) (listing, error) {
 		if err != nil {
 			return people, err
 		}
-		rest := limit - len(people.resources)
+		rest := limit - people.count
 		if people.next != "" {
 			rest = 0
 		}
@@ -95,14 +96,18 @@ func (x *exchange) listAllByCursor(p parameters) (listing, error) {
 
 // and is both lists, one behind the other.
 func (l listing) and(more listing) listing {
-	return listing{total: l.total + more.total, resources: append(l.resources, more.resources...)}
+	if l.count > 0 && more.count > 0 {
+		l.resources = append(l.resources, ',')
+	}
+	l.resources = append(l.resources, more.resources...)
+	return listing{total: l.total + more.total, count: l.count + more.count, resources: l.resources}
 }
 
 func (x *exchange) listPeople(p parameters, limit int, offset int64) (listing, error) {
 	return listOf(schema.User, p, limit, offset,
 		func(q bridge.Query, _ schema.Projection) (bridge.Page[bridge.Person], error) {
 			return x.directory.SearchPeople(x.r.Context(), q)
-		}, x.renderPerson)
+		}, x.appendPerson)
 }
 
 func (x *exchange) listGroups(p parameters, limit int, offset int64) (listing, error) {
@@ -110,7 +115,7 @@ func (x *exchange) listGroups(p parameters, limit int, offset int64) (listing, e
 		func(q bridge.Query, projection schema.Projection) (bridge.Page[bridge.Group], error) {
 			q.WithMembers = projection.Shows("members")
 			return x.directory.SearchGroups(x.r.Context(), q)
-		}, x.renderGroup)
+		}, x.appendGroup)
 }
 
 // listOf translates the parameters for one kind of resource, asks, and shows
@@ -118,7 +123,7 @@ func (x *exchange) listGroups(p parameters, limit int, offset int64) (listing, e
 func listOf[T any](
 	r *schema.Resource, p parameters, limit int, offset int64,
 	ask func(bridge.Query, schema.Projection) (bridge.Page[T], error),
-	show func(T, schema.Projection) (rendered, error),
+	show func([]byte, T, schema.Projection) ([]byte, error),
 ) (listing, error) {
 	projection, err := schema.NewProjection(r, p.attributes, p.excluded)
 	if err != nil {
@@ -136,15 +141,19 @@ func listOf[T any](
 	if err != nil {
 		return listing{}, err
 	}
-	l := listing{total: page.Total, next: page.Next, resources: make([][]byte, 0, len(page.Items))}
-	for _, item := range page.Items {
-		s, err := show(item, projection)
-		if err != nil {
+	var b []byte
+	for i, item := range page.Items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = show(b, item, projection); err != nil {
 			return listing{}, err
 		}
-		l.resources = append(l.resources, s.body)
+		if i == 0 { // the others are about as long: usually one allocation for all of them
+			b = slices.Grow(b, len(b)*(len(page.Items)-1)*9/8)
+		}
 	}
-	return l, nil
+	return listing{total: page.Total, count: len(page.Items), resources: b, next: page.Next}, nil
 }
 
 // search answers with a ListResponse. itemsPerPage is the number of resources
@@ -164,7 +173,7 @@ func (x *exchange) search(find func(parameters) (listing, error)) error {
 		ItemsPerPage int      `json:"itemsPerPage"`
 		StartIndex   int64    `json:"startIndex,omitempty"`
 		NextCursor   string   `json:"nextCursor,omitempty"`
-	}{Schemas: []string{listURI}, TotalResults: found.total, ItemsPerPage: len(found.resources)}
+	}{Schemas: []string{listURI}, TotalResults: found.total, ItemsPerPage: found.count}
 	if p.cursor == nil {
 		head.StartIndex = p.start()
 	} else {
@@ -174,17 +183,7 @@ func (x *exchange) search(find func(parameters) (listing, error)) error {
 	if err != nil {
 		return err
 	}
-	size := len(body) + 32
-	for _, r := range found.resources {
-		size += len(r) + 1
-	}
-	body = append(slices.Grow(body, size)[:len(body)-1], `,"Resources":[`...)
-	for i, r := range found.resources {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = append(body, r...)
-	}
-	writeBody(x.w, http.StatusOK, append(body, ']', '}'))
+	body = append(body[:len(body)-1], `,"Resources":[`...)
+	writeBody(x.w, http.StatusOK, body, found.resources, []byte("]}"))
 	return nil
 }
