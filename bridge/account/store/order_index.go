@@ -36,6 +36,7 @@ func (tx *Tx) pageOfPeople(ctx context.Context, offset int64, limit int) (total 
 	if total, err = tx.countPeople(ctx); err != nil || offset >= total {
 		return total, nil, err
 	}
+	first := offset
 	block := int64(0) // of the level above
 	blocks := int64(1) << 62
 	for level := blockLevels; level > 0; level-- {
@@ -54,7 +55,7 @@ func (tx *Tx) pageOfPeople(ctx context.Context, offset int64, limit int) (total 
 		}
 		block, blocks = block*blockSize, blockSize
 	}
-	people, err = All(ctx, tx, scanPerson, `SELECT `+personColumns+` FROM people p WHERE p.position >= ?
-		ORDER BY p.position LIMIT ? OFFSET ?`, block, limit, offset)
+	people, err = tx.people(ctx, int(min(int64(limit), total-first)), `SELECT `+personColumns+` FROM people p
+		WHERE p.position >= ? ORDER BY p.position LIMIT ? OFFSET ?`, block, limit, offset)
 	return total, people, err
 }

@@ -59,7 +59,7 @@ func TestThePageAtAnyPlaceIsTheSameAsByReadingOverAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
-		all, err := All(ctx, tx, scanPerson, `SELECT `+personColumns+` FROM people p ORDER BY p.position`)
+		all, err := tx.people(ctx, 0, `SELECT `+personColumns+` FROM people p ORDER BY p.position`)
 		if err != nil {
 			return err
 		}

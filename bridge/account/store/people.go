@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -44,12 +45,12 @@ type Reference struct {
 type Email struct{ Value, Type string }
 
 // personColumns has the longest text first: see Rows.
-const personColumns = `p.attributes, p.id, p.member_id, p.user_name, COALESCE(p.external_id, ''),
-	COALESCE(p.display_name, ''), p.wanted_address, p.wanted_since, p.wanted_blocked, p.version, p.created_at,
-	p.modified_at, p.position, p.member_state, p.member_suspended, p.member_address, p.pending_address, p.group_ids`
+const personColumns = `p.attributes, p.id, p.member_id, p.user_name, p.external_id, p.display_name,
+	p.wanted_address, p.wanted_since, p.wanted_blocked, p.version, p.created_at, p.modified_at, p.position,
+	 p.member_state, p.member_suspended, p.member_address, p.pending_address, p.group_ids`
 
-func scanPerson(row Scanner) (p Person, err error) {
-	return p, row.Scan(
+func (p *Person) scan(rows *Rows) error {
+	return rows.Scan(
 		&p.Attributes, &p.ID, &p.MemberID, &p.UserName, &p.ExternalID, &p.DisplayName, &p.WantedAddress,
 		(*Time)(&p.WantedSince), &p.WantedBlocked, &p.Version, (*Time)(&p.CreatedAt),
 		(*Time)(&p.ModifiedAt), &p.Position,
@@ -57,14 +58,29 @@ func scanPerson(row Scanner) (p Person, err error) {
 	)
 }
 
+// people reads personColumns, mostly of as many people as are expected. Their groups are left to loadGroups.
+func (tx *Tx) people(ctx context.Context, expected int, query string, args ...any) ([]Person, error) {
+	rows, err := tx.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	people := make([]Person, 0, expected)
+	for rows.Next() {
+		people = append(people, Person{})
+		if err := people[len(people)-1].scan(rows); err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+	}
+	return people, rows.Close()
+}
+
 // Person returns the person with this id, groups included.
 func (tx *Tx) Person(ctx context.Context, id string) (Person, bool, error) {
-	p, found, err := One(ctx, tx, scanPerson, `SELECT `+personColumns+` FROM people p WHERE p.id = ?`, id)
-	if !found || err != nil {
-		return p, found, err
+	people, err := tx.people(ctx, 1, `SELECT `+personColumns+` FROM people p WHERE p.id = ?`, id)
+	if err != nil || len(people) == 0 {
+		return Person{}, false, err
 	}
-	people := [1]Person{p}
-	err = tx.loadGroups(ctx, people[:])
+	err = tx.loadGroups(ctx, people)
 	return people[0], true, err
 }
 

@@ -78,6 +78,41 @@ func TestLookUpsGoByIndex(t *testing.T) {
 	}
 }
 
+// Sorting what is one person, mostly, costs as much as finding it.
+func TestLookUpsByOneColumnSortNothing(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "account.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, column := range []string{"userName", "externalId"} {
+		c := &compiler{}
+		c.add(" AND ")
+		if err := c.compile(bridge.Predicate{
+			Op: "eq", Path: []string{column}, Value: "x", CaseExact: column == "externalId",
+		}, peopleScope, 1); err != nil {
+			t.Fatal(err)
+		}
+		if c, err = peopleKind.page(*c, Search{Limit: 101}); err != nil {
+			t.Fatal(err)
+		}
+		err := s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
+			steps, err := All(ctx, tx, func(row Scanner) (step string, err error) {
+				var id, parent, unused int
+				return step, row.Scan(&id, &parent, &unused, &step)
+			}, `EXPLAIN QUERY PLAN `+c.text.String(), c.args...)
+			if len(steps) != 1 || !strings.HasPrefix(steps[0], "SEARCH p USING INDEX") {
+				t.Errorf("%s: %q", column, steps)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // The sender of mails holds up every other write, and metrics are asked for every few seconds: neither must read
 // thousands of mails that wait, wait for a reactivation, or were sent.
 func TestMailsAreFoundByIndex(t *testing.T) {

@@ -15,8 +15,9 @@ const benchPeople = 10_000
 
 // benchAttributes is a document as identity providers make them.
 const benchAttributes = `{"active":true,"addresses":[{"country":"US","formatted":"1 Main St",` +
-	`"locality":"Springfield","postalCode":"12345","primary":true,"region":"IL","streetAddress":"1 Main St","type":"work"}],` +
-	`"displayName":"Person Number %[1]d","emails":[{"primary":true,"type":"work","value":"person%[1]d@example.com"}],` +
+	`"locality":"Springfield","postalCode":"12345","primary":true,"region":"IL","streetAddress":"1 Main St",` +
+	`"type":"work"}],"displayName":"Person Number %[1]d",` +
+	`"emails":[{"primary":true,"type":"work","value":"person%[1]d@example.com"}],` +
 	`"externalId":"ext-%[1]d","name":{"familyName":"Number","formatted":"Person Number","givenName":"Person"},` +
 	`"phoneNumbers":[{"type":"work","value":"+1 555 0100"}],"title":"Analyst",` +
 	`"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"Sales","employeeNumber":"17"},` +

@@ -105,7 +105,7 @@ type kind[T any] struct {
 	down  string
 	from  string // the resources alone; a filter's condition follows
 	list  string // all that is read of them; a condition on the id follows
-	scan  func(Scanner) (T, error)
+	read  func(ctx context.Context, tx *Tx, query string, args ...any) ([]T, error)
 	total func(context.Context, *Tx) (int64, error) // how many there are, without a filter
 }
 
@@ -116,14 +116,20 @@ const (
 
 var peopleKind = kind[Person]{
 	scope: peopleScope, id: "p.id", key: "(p.position, p.id)", up: "p.position", down: "p.position DESC",
-	from: fromPeople, list: `SELECT ` + personColumns + fromPeople, scan: scanPerson,
+	from: fromPeople, list: `SELECT ` + personColumns + fromPeople,
+	read: func(ctx context.Context, tx *Tx, query string, args ...any) ([]Person, error) {
+		return tx.people(ctx, 1, query, args...)
+	},
 	total: func(ctx context.Context, tx *Tx) (int64, error) { return tx.countPeople(ctx) },
 }
 
 var groupsKind = kind[Group]{
 	scope: groupsScope, id: "g.id", key: "(g.created_at, g.id)", up: "g.created_at, g.id",
 	down: "g.created_at DESC, g.id DESC",
-	from: fromGroups, list: `SELECT ` + groupColumns + fromGroups, scan: scanGroup,
+	from: fromGroups, list: `SELECT ` + groupColumns + fromGroups,
+	read: func(ctx context.Context, tx *Tx, query string, args ...any) ([]Group, error) {
+		return All(ctx, tx, scanGroup, query, args...)
+	},
 	total: func(ctx context.Context, tx *Tx) (total int64, err error) {
 		return total, tx.QueryRow(ctx, `SELECT count(*)`+fromGroups).Scan(&total)
 	},
@@ -176,7 +182,7 @@ func search[T any](ctx context.Context, tx *Tx, s Search, k kind[T]) (total int6
 	if err != nil {
 		return 0, nil, err
 	}
-	page, err = All(ctx, tx, k.scan, list.text.String(), list.args...)
+	page, err = k.read(ctx, tx, list.text.String(), list.args...)
 	if err != nil || !first {
 		return total, page, err
 	}

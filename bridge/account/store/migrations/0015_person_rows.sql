@@ -20,6 +20,10 @@ UPDATE people SET
     group_ids = COALESCE((SELECT group_concat(s.group_id, ' ') FROM memberships s
         WHERE s.member_id = people.member_id), '');
 
+-- Those with one externalId in the order of lists.
+DROP INDEX people_by_external_id;
+CREATE INDEX people_by_external_id ON people (external_id, position) WHERE external_id IS NOT NULL;
+
 -- +goose StatementBegin
 CREATE TRIGGER person_inserted AFTER INSERT ON people BEGIN
     UPDATE people SET
@@ -87,6 +91,8 @@ END;
 
 -- +goose Down
 
+DROP INDEX people_by_external_id;
+CREATE INDEX people_by_external_id ON people (external_id) WHERE external_id IS NOT NULL;
 DROP TRIGGER membership_deleted;
 DROP TRIGGER membership_inserted;
 DROP TRIGGER address_change_deleted;
