@@ -137,12 +137,12 @@ func (a *Account) random(n int) []byte {
 }
 
 // ETag returns the entity tag of a row's version.
-func ETag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
+func ETag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
 // ETagWith returns the entity tag of a document that has other data than the row,
-// which rest represents.
+// which rest represents, of letters and digits.
 func ETagWith(version int64, rest string) string {
-	return strconv.Quote(strconv.FormatInt(version, 10) + "." + rest)
+	return `"` + strconv.FormatInt(version, 10) + "." + rest + `"`
 }
 
 // CheckVersion compares an If-Match header, which may be empty, with a row's

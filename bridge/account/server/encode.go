@@ -80,13 +80,16 @@ func (e encoded) VisitSearchGroupsResponse(w http.ResponseWriter) error {
 
 // encodePage encodes one page of a search.
 func encodePage[T any](found directory.Found[T], encode func([]byte, T) []byte) encoded {
-	var b []byte
-	if len(found.Items) > 0 {
-		// The others are about as long as the first: usually one allocation.
-		b = make([]byte, 0, len(encode(nil, found.Items[0]))*(len(found.Items)+1)*9/8)
+	b := append(make([]byte, 0, 1024), `{"items":[`...)
+	for i, item := range found.Items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b = encode(b, item); i == 0 { // the others are about as long: usually one allocation for all of them
+			b = slices.Grow(b, len(b)*len(found.Items)*9/8)
+		}
 	}
-	b = append(b, `{"items":`...)
-	b = appendList(b, found.Items, encode)
+	b = append(b, ']')
 	b = appendText(b, `,"next_cursor":`, found.Next)
 	b = append(b, `,"total":`...)
 	b = strconv.AppendInt(b, found.Total, 10)

@@ -2,7 +2,6 @@ package account
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/jsontext"
@@ -40,15 +39,15 @@ func (p *person) read(r *jsontext.Reader) {
 		case "etag":
 			p.Version = r.String()
 		case "created_at":
-			p.Created = instant(r)
+			p.Created = r.Time()
 		case "modified_at":
-			p.Modified = instant(r)
+			p.Modified = r.Time()
 		case "attributes":
 			p.Attributes = r.Raw()
 		case "groups":
-			p.Groups = list(r, (*reference).read, reference.public)
+			p.Groups = list(r, (*reference).readShared, reference.public)
 		case "state":
-			p.State = bridge.MemberState(r.String())
+			p.State = bridge.MemberState(r.Shared())
 		case "suspended":
 			p.Suspended = r.Bool()
 		case "sign_in_address":
@@ -73,9 +72,9 @@ func (g *group) read(r *jsontext.Reader) {
 		case "etag":
 			g.Version = r.String()
 		case "created_at":
-			g.Created = instant(r)
+			g.Created = r.Time()
 		case "modified_at":
-			g.Modified = instant(r)
+			g.Modified = r.Time()
 		case "attributes":
 			g.Attributes = r.Raw()
 		case "members":
@@ -136,7 +135,21 @@ func (to *reference) read(r *jsontext.Reader) {
 		case "display":
 			to.Display = r.String()
 		case "type":
-			to.Type = r.String()
+			to.Type = r.Shared()
+		}
+	})
+}
+
+// readShared reads a reference that many have, to a group for instance.
+func (to *reference) readShared(r *jsontext.Reader) {
+	r.Object(func(name []byte) {
+		switch string(name) {
+		case "id":
+			to.ID = r.Shared()
+		case "display":
+			to.Display = r.Shared()
+		case "type":
+			to.Type = r.Shared()
 		}
 	})
 }
@@ -153,12 +166,4 @@ func list[T, P any](r *jsontext.Reader, read func(*T, *jsontext.Reader), public 
 		all = append(all, public(one))
 	})
 	return all
-}
-
-func instant(r *jsontext.Reader) time.Time {
-	at, err := time.Parse(time.RFC3339, r.String())
-	if err != nil {
-		r.Fail(err)
-	}
-	return at
 }

@@ -2,7 +2,9 @@ package jsontext
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
@@ -30,6 +32,14 @@ func FuzzString(f *testing.F) {
 		r := NewReader(standard)
 		if read := r.String(); r.Err() != nil || read != want {
 			t.Errorf("String of %s is %q, %v", standard, read, r.Err())
+		}
+		list := fmt.Appendf(nil, "[%s,%s]", standard, standard)
+		r = NewReader(list)
+		var all []string
+		r.Array(func() { all = append(all, r.Shared()) })
+		clear(list) // what was read is no part of it
+		if r.Err() != nil || !slices.Equal(all, []string{want, want}) {
+			t.Errorf("Shared of %s twice is %q, %v", standard, all, r.Err())
 		}
 	})
 }
@@ -121,5 +131,17 @@ func TestTimesAreRFC3339(t *testing.T) {
 	at := time.Date(2026, 1, 31, 12, 0, 0, 123456000, time.UTC)
 	if got := string(AppendTime(nil, at)); got != `"2026-01-31T12:00:00.123456Z"` {
 		t.Error(got)
+	}
+	for _, text := range []string{`"2026-01-31T12:00:00.123456Z"`, `"2026-01-31T14:00:00.123456+02:00"`} {
+		r := NewReader([]byte(text))
+		if got := r.Time(); r.Err() != nil || !got.Equal(at) {
+			t.Errorf("%s is read as %s, %v", text, got, r.Err())
+		}
+	}
+	for _, text := range []string{`null`, `""`, `"2026-01-31"`, `1769860800`, `{}`} {
+		r := NewReader([]byte(text))
+		if r.Time(); r.Err() == nil {
+			t.Errorf("%s passes", text)
+		}
 	}
 }

@@ -5,14 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"time"
 	"unicode/utf8"
 )
 
 // A Reader takes a JSON text apart from its beginning to its end, each byte
 // once. Its first fault stays with it: what is read afterwards is empty.
 type Reader struct {
-	rest []byte
-	err  error
+	rest   []byte
+	err    error
+	shared map[string]string
 }
 
 // NewReader reads text, and hands out parts of it that are not to be changed.
@@ -135,6 +137,28 @@ func (r *Reader) Raw() []byte {
 
 // String reads a string; null is empty.
 func (r *Reader) String() string { return string(unquoted(r, r.Raw())) }
+
+// Shared reads a string of which the text has many that are equal: they are one.
+func (r *Reader) Shared() string {
+	text := unquoted(r, r.Raw())
+	s, there := r.shared[string(text)]
+	if !there {
+		if r.shared == nil {
+			r.shared = make(map[string]string)
+		}
+		s = string(text)
+		r.shared[s] = s
+	}
+	return s
+}
+
+// Time reads a time as RFC 3339 has it.
+func (r *Reader) Time() (at time.Time) {
+	if text := unquoted(r, r.Raw()); r.err == nil {
+		r.err = at.UnmarshalText(text)
+	}
+	return at
+}
 
 // Bool reads true or false.
 func (r *Reader) Bool() bool { return parsed(r, strconv.ParseBool) }
