@@ -243,6 +243,58 @@ func TestAFilterThatCannotBeAnsweredIsRefused(t *testing.T) {
 	}
 }
 
+// An address can be several people's, and one person's twice; either is searched in another way than the usual case.
+func TestAnAddressThatIsNotOnePersonsOnly(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	email := func(value, kind string) map[string]any { return map[string]any{"value": value, "type": kind} }
+	names := make(map[string]string)
+	for _, row := range []struct {
+		name   string
+		emails []any
+	}{
+		{"zoe", []any{email("desk@example.com", "work"), email("zoe@example.com", "home")}},
+		{"ann", []any{email("Desk@example.com", "work"), email("desk@example.com", "home")}},
+		{"bob", []any{email("bob@example.com", "work"), email("BOB@example.com", "home")}},
+	} {
+		names[d.createFrom(directory.PersonInput{
+			Attributes: attributes("userName", row.name, "emails", row.emails),
+		}).ID] = row.name
+	}
+	for _, row := range []struct {
+		name string
+		term *bridge.Predicate
+		want string
+	}{
+		{"two people's", eq("value", "desk@EXAMPLE.com"), "zoe ann"},
+		{"two people's, one's of the type", with("and", eq("type", "home"), eq("value", "desk@example.com")), "ann"},
+		{"one person's twice", eq("value", "bob@example.com"), "bob"},
+		{"one person's", eq("value", "zoe@example.com"), "zoe"},
+		{"one person's of another type", with("and", eq("value", "zoe@example.com"), eq("type", "work")), ""},
+		{"nobody's", eq("value", "nobody@example.com"), ""},
+		{"two that nobody has", with("and", eq("value", "zoe@example.com"), eq("value", "bob@example.com")), ""},
+	} {
+		for _, s := range []directory.Search{{Limit: 10}, {Limit: 1}, {}, {Limit: 10, Offset: 1}} {
+			s.Filter = anyOf("emails", row.term)
+			found, err := d.SearchPeople(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := strings.Fields(row.want)
+			total := len(want)
+			want = want[min(int(s.Offset), len(want)):]
+			want = want[:min(s.Limit, len(want))]
+			var got []string
+			for _, p := range found.Items {
+				got = append(got, names[p.ID])
+			}
+			if int(found.Total) != total || !slices.Equal(got, want) {
+				t.Errorf("%s, by %+v: %d, %q, want %d, %q", row.name, s, found.Total, got, total, want)
+			}
+		}
+	}
+}
+
 func TestPagesAreStableExactAndComplete(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
