@@ -2,60 +2,62 @@ package store
 
 import (
 	"context"
-	"fmt"
+	"sync"
 )
 
-// A cache is what a connection has read of one version of the database.
+// A cache is what was read of one state of the database, as long as that is the newest.
 type cache struct {
-	version int64
-	values  map[string]any
+	mu     sync.RWMutex
+	at     walHeader
+	values map[string]any
 }
 
-// maxCached bounds the values in a connection's cache: some sessions' worth.
+// maxCached bounds the values in a cache: some sessions' worth.
 const maxCached = 64
 
+func (c *cache) get(key string, at walHeader) any {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.at != at {
+		return nil
+	}
+	return c.values[key]
+}
+
+func (c *cache) put(key string, value any, at walHeader) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.at != at || len(c.values) >= maxCached {
+		c.at, c.values = at, make(map[string]any)
+	}
+	c.values[key] = value
+}
+
 // Cached returns what load reads under key, and calls load again only once
-// the database has another version, by a commit of this process or of another.
-// It is for what every request reads and few change. A value that is not found
-// is not cached, so that wrong keys cannot fill the memory.
+// somebody has committed, in this process or in another. It is for what every
+// request reads and few change. A value that is not found is not cached, so
+// that wrong keys cannot fill the memory. Where the index of the log cannot be
+// read, nothing is cached.
 func Cached[T any](ctx context.Context, s *Store, key string, load func(context.Context, *Tx) (T, bool, error),
 ) (value T, found bool, err error) {
 	if tx, ok := ctx.Value(txKey{s}).(*Tx); ok {
 		return load(ctx, tx)
 	}
-	c, err := s.readers.take(ctx)
-	if err != nil {
-		return value, false, fmt.Errorf("beginning to read: %w", err)
+	newest, known := s.index.header()
+	if known {
+		if value, found = s.cache.get(key, newest).(T); found {
+			return value, true, nil
+		}
 	}
-	defer s.readers.giveBack(c)
-	version, err := c.version()
-	if err != nil {
-		c.broken = true
+	err = s.Read(ctx, func(ctx context.Context, tx *Tx) error {
+		value, found, err = load(ctx, tx)
+		return err
+	})
+	if err != nil || !found {
 		return value, false, err
 	}
-	if value, found = c.cache.values[key].(T); found && version == c.cache.version {
-		return value, true, nil
+	if known {
+		s.cache.put(key, value, newest)
 	}
-	err = s.readOn(ctx, c, func(ctx context.Context, tx *Tx) error {
-		// There may have been a commit since: this is the version of the snapshot.
-		if version, err = c.version(); err != nil {
-			return err
-		}
-		if value, found, err = load(ctx, tx); err != nil || !found {
-			return err
-		}
-		if version != c.cache.version || len(c.cache.values) >= maxCached {
-			c.cache = cache{version, make(map[string]any)}
-		}
-		c.cache.values[key] = value
-		return nil
-	})
-	return value, found && err == nil, err
-}
-
-// version is a number that changes when another connection, of any process,
-// commits.
-func (c *conn) version() (n int64, err error) {
-	rows, err := c.query(`PRAGMA data_version`)
-	return n, onlyRow{rows, err}.Scan(&n)
+	return value, true, nil
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -21,8 +23,11 @@ type conn struct {
 	names    groupNames
 	db       *sqlite3.Conn
 	prepared map[string]*sqlite3.Stmt
-	cache    cache
 	broken   bool // not fit for another transaction
+
+	kept  bool      // the last transaction goes on, and its snapshot serves the next one
+	at    walHeader // the newest state before the snapshot was taken
+	round int       // of the pool, before the snapshot was taken
 }
 
 // maxPrepared bounds the statements of a connection. The program's own are
@@ -59,6 +64,30 @@ func fileURL(path string, options url.Values) string {
 
 // within makes every statement until the next call end when ctx does.
 func (c *conn) within(ctx context.Context) { c.db.SetInterrupt(ctx) }
+
+// begin begins a transaction for reading, unless the snapshot that was kept is of the newest state.
+func (c *conn) begin(newest walHeader, known bool) error {
+	if c.kept {
+		if known && c.at == newest {
+			return nil
+		}
+		if err := c.end(); err != nil {
+			return err
+		}
+	}
+	_, err := c.exec("BEGIN")
+	return err
+}
+
+// keep keeps the snapshot of the transaction for the next one.
+func (c *conn) keep(at walHeader) { c.kept, c.at = true, at }
+
+// end ends the transaction, in which nothing was written.
+func (c *conn) end() error {
+	c.kept = false
+	_, err := c.exec("ROLLBACK")
+	return err
+}
 
 // prepare returns the statement, ready to run with args.
 func (c *conn) prepare(query string, args []any) (*sqlite3.Stmt, error) {
@@ -151,6 +180,8 @@ type pool struct {
 	mu     sync.Mutex
 	idle   []*conn
 	closed bool
+	round  int  // counts calls of letGo
+	timed  bool // expire will be called
 }
 
 func newPool(open func() (*conn, error), most int) *pool {
@@ -170,6 +201,7 @@ func (p *pool) take(ctx context.Context) (c *conn, err error) {
 	if last := len(p.idle) - 1; last >= 0 {
 		c, p.idle = p.idle[last], p.idle[:last]
 	}
+	round := p.round
 	p.mu.Unlock()
 	switch {
 	case closed:
@@ -179,21 +211,55 @@ func (p *pool) take(ctx context.Context) (c *conn, err error) {
 	}
 	if err != nil {
 		<-p.may
+		return nil, err
 	}
-	return c, err
+	c.round = round
+	return c, nil
 }
 
 func (p *pool) giveBack(c *conn) {
 	p.mu.Lock()
+	if c.kept && c.round != p.round && c.end() != nil {
+		c.broken = true
+	}
 	keep := !p.closed && !c.broken
 	if keep {
 		p.idle = append(p.idle, c)
+	}
+	if keep && c.kept && !p.timed {
+		p.timed = true
+		time.AfterFunc(keptFor, p.expire)
 	}
 	p.mu.Unlock()
 	if !keep {
 		_ = c.close() // why it is broken was returned already
 	}
 	<-p.may
+}
+
+// keptFor is how long a snapshot is kept.
+const keptFor = 100 * time.Millisecond
+
+func (p *pool) expire() {
+	p.mu.Lock()
+	p.timed = false
+	p.mu.Unlock()
+	p.letGo()
+}
+
+// letGo ends the snapshots of idle connections, and has those of the others end when they are given back: the log
+// cannot begin anew while somebody reads from it.
+func (p *pool) letGo() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.round++
+	p.idle = slices.DeleteFunc(p.idle, func(c *conn) bool {
+		if !c.kept || c.end() == nil {
+			return false
+		}
+		_ = c.close()
+		return true
+	})
 }
 
 // close closes the connections; those that are lent follow when they come back.

@@ -20,6 +20,8 @@ import (
 type Store struct {
 	writer  *conn
 	readers *pool
+	index   walIndex
+	cache   cache
 
 	requests chan *request
 	closing  chan struct{}
@@ -115,12 +117,14 @@ func openSQLite(ctx context.Context, path string, wait time.Duration) (*Store, e
 			}
 			return nil, errors.Join(replaced, err)
 		}
+		s.index.check()
 		return c, err
 	}, 2*max(4, runtime.GOMAXPROCS(0)))
 	if err := s.files.check(); err != nil {
 		return nil, errors.Join(err, writer.close())
 	}
 	s.files.removeProbes()
+	s.index.open(writer)
 	go s.writeLoop()
 	return s, nil
 }
@@ -169,6 +173,7 @@ func (s *Store) Close() error {
 	s.once.Do(func() {
 		close(s.closing)
 		<-s.closed
+		s.index.close()
 		s.err = errors.Join(s.readers.close(), s.writer.close())
 	})
 	return s.err

@@ -82,20 +82,26 @@ func (s *Store) Read(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 	return s.readOn(ctx, c, fn)
 }
 
+// readOn reads on a connection of the pool, whose snapshot is kept for the next read.
 func (s *Store) readOn(ctx context.Context, c *conn, fn func(ctx context.Context, tx *Tx) error) error {
-	if _, err := c.exec("BEGIN"); err != nil {
+	newest, known := s.index.header()
+	if err := c.begin(newest, known); err != nil {
 		c.broken = true
 		return fmt.Errorf("beginning to read: %w", err)
 	}
 	c.within(ctx)
+	keep := false
 	defer func() {
 		c.within(context.Background())
-		if _, err := c.exec("ROLLBACK"); err != nil { // nothing was written
+		if keep {
+			c.keep(newest)
+		} else if err := c.end(); err != nil {
 			c.broken = true
 		}
 	}()
 	tx := &Tx{store: s, conn: c}
 	err := fn(context.WithValue(ctx, txKey{s}, tx), tx)
+	keep = err == nil && known && !s.index.isLong(newest)
 	if ctx.Err() != nil && errors.Is(err, sqlite3.INTERRUPT) {
 		return ctx.Err()
 	}

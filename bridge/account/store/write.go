@@ -77,6 +77,7 @@ func (s *Store) writeLoop() {
 func (s *Store) writeBatch(first *request) {
 	batch, err := s.runBatch([]*request{first})
 	err = s.writeError(err)
+	s.readers.letGo() // what they keep is not the newest state any more
 	for _, r := range batch {
 		if r.err = s.writeError(r.err); r.err == nil {
 			r.err = err
