@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
@@ -147,16 +148,18 @@ func (a *Account) RevokeToken(ctx context.Context, id string) error {
 // the address of the request.
 func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.Addr) (Caller, error) {
 	caller := Caller{Kind: ByToken, Address: address}
-	var token Token
-	var found bool
-	var decided decision
-	err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		if token, found, err = tx.TokenByDigest(ctx, digestOf(secret)); err != nil || !found {
-			return err
+	type admitted struct {
+		Token
+		firewall firewall.State
+	}
+	digest := digestOf(secret)
+	load := func(ctx context.Context, tx *store.Tx) (k admitted, found bool, err error) {
+		if k.Token, found, err = tx.TokenByDigest(ctx, digest); err == nil && found {
+			k.firewall, err = a.firewallState(ctx, tx)
 		}
-		decided, err = a.decide(ctx, tx, address)
-		return err
-	})
+		return k, found, err
+	}
+	known, found, err := store.Cached(ctx, a.Store, "token "+digest, load)
 	if err != nil {
 		return caller, err
 	}
@@ -166,6 +169,11 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 			api.ErrorCodeTokenRejected,
 			"the admin token is unknown or was revoked; create one with scim-bridge account token create",
 		)
+	}
+	token := known.Token
+	decided, err := a.decideBy(known.firewall, address)
+	if err != nil {
+		return caller, err
 	}
 	if !token.ExpiresAt.IsZero() && !token.ExpiresAt.After(a.Time()) {
 		a.refusedTokens.note(address)
