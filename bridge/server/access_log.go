@@ -17,7 +17,7 @@ import (
 func named(next *table) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := httpkit.RequestFrom(r.Context())
-		x.Route, x.Polled = next.name(r.URL)
+		x.Route, x.Quiet = next.name(r.URL)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		next.ServeHTTP(w, r)
 	})

@@ -22,7 +22,7 @@ func admit(r *http.Request, caller string) {
 func (s *server) observe(next http.Handler) http.Handler {
 	log := httpkit.AccessLog{
 		Logger: s.Logger, Events: s.Events, TrustedProxies: s.TrustedProxies, Metrics: s.metrics.Metrics,
-		Line: logLine,
+		WithoutQuiet: !s.Logger.IsDebug(), Line: logLine,
 		Internal: func(w http.ResponseWriter, r *http.Request, err error) {
 			s.writeProblem(w, r, account.Internal(err))
 		},

@@ -33,15 +33,9 @@ func (s *server) authenticated(verify verifier) authenticator {
 		}
 		admit(r, caller.String()) // the secret is valid, even if the request is refused
 		caller.RequestID = requestID(r, caller)
-		httpkit.RequestFrom(r.Context()).Polled = isPolled(r, caller)
+		httpkit.RequestFrom(r.Context()).Quiet = caller.Kind == account.ByBridge // its own log has the request
 		return r.WithContext(account.WithCaller(r.Context(), caller)), err
 	}
-}
-
-// isPolled reports whether a bridge reads for a status page that is open and refreshes itself: some requests every few
-// seconds for each, which would drive all else out of the log.
-func isPolled(r *http.Request, caller account.Caller) bool {
-	return caller.Kind == account.ByBridge && r.Method == http.MethodGet && r.Header.Get(httpkit.LiveHeader) != ""
 }
 
 // requestID returns the id of the request. A bridge sends the one under which its own

@@ -100,8 +100,8 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 		return fmt.Errorf("listening for the bridge: %w: choose another --listen", err)
 	}
 	defer bridgeListener.Close()
-	logger, kept := newLogger(c.Err, d.LogLevel, "text", keptIn(d.DataDir, d.WithoutJournal))
-	defer kept.Close()
+	logger, kept, closeLog := newLogger(c.Err, d.LogLevel, "text", keptIn(d.DataDir, d.WithoutJournal))
+	defer closeLog()
 	warnOfUnknown(parser.Model, logger)
 	for _, l := range d.listeners() {
 		l.warn(logger)

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +17,9 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/keptlog"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logwriter"
 )
 
 // logFile is a flag of the serving commands. Rotated files have the time in their names; the latest three are kept.
@@ -66,39 +71,49 @@ func keptIn(dataDir string, without bool) string {
 	return dataDir
 }
 
-// newLogger logs to w at the given level, and to files in the data folder at debug level or lower. The caller
-// closes those.
-func newLogger(w io.Writer, level, format, dataDir string) (hclog.InterceptLogger, *keptlog.Log) {
-	shown := hclog.LevelFromString(level)
+// newLogger logs to w at the given level, and to files in the data folder at debug level or lower. The caller closes
+// both by the function that is returned.
+func newLogger(w io.Writer, level, format, dataDir string) (
+	logger hclog.InterceptLogger, kept *keptlog.Log, closeBoth func(),
+) {
+	shown, out := hclog.LevelFromString(level), logwriter.New(w, httpkit.RequestAnswered)
 	options := &hclog.LoggerOptions{
 		Name:   "scim-bridge",
 		Level:  shown,
-		Output: w,
+		Output: out,
 		TimeFn: func() time.Time { return time.Now().UTC() },
+		// A sink writes instead: hclog's writing costs more than that of our few kinds of values.
+		Exclude: func(hclog.Level, string, ...any) bool { return format != "pretty" },
 	}
-	switch format {
-	case "pretty":
+	if format == "pretty" {
 		options.Color = hclog.ForceColor
 		if os.Getenv("NO_COLOR") != "" {
 			options.Color = hclog.ColorOff
 		}
 		options.ColorHeaderAndFields = true
-	case "json":
-		options.Level = hclog.Off // jsonLog writes instead
-	}
-	logger := hclog.NewInterceptLogger(options)
-	if format == "json" {
-		logger.RegisterSink(&jsonLog{w: w, from: shown, now: options.TimeFn})
 	}
 	folder := ""
 	if dataDir != "" { // otherwise it is kept in memory
 		folder = filepath.Join(dataDir, keptLogFolder)
 	}
-	kept := keptlog.Open(keptlog.Config{
+	kept = keptlog.Open(keptlog.Config{
 		Folder: folder, MaxBytes: keptLogBytes, MaxAge: keptLogAge, Buffer: keptLogBuffer,
 	})
-	logger.RegisterSink(kept.Sink(min(shown, hclog.Debug)))
-	return logger, kept
+	from := min(shown, hclog.Debug)
+	logger = hclog.NewInterceptLogger(options)
+	switch format {
+	case "text": // the form in which lines are kept
+		logger.RegisterSink(kept.SinkShowing(from, shown, out))
+	case "json":
+		logger.RegisterSink(&jsonLog{w: out, from: shown, now: options.TimeFn})
+		fallthrough
+	default:
+		logger.RegisterSink(kept.Sink(from))
+	}
+	return logger, kept, func() {
+		out.Close()
+		_ = kept.Close() // Fault has told why
+	}
 }
 
 // A jsonLog writes JSON lines with the keys of the vendor's bridge (time, level,
@@ -108,8 +123,9 @@ type jsonLog struct {
 	from hclog.Level
 	now  func() time.Time
 
-	mu sync.Mutex
-	w  io.Writer
+	mu   sync.Mutex
+	w    *logwriter.Writer
+	line []byte
 }
 
 // Accept implements hclog.SinkAdapter.
@@ -117,30 +133,49 @@ func (j *jsonLog) Accept(name string, level hclog.Level, msg string, args ...any
 	if level < j.from {
 		return
 	}
-	var b bytes.Buffer
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	b := j.now().AppendFormat(append(j.line[:0], `{"time":"`...), time.RFC3339Nano)
+	b = append(b, '"')
 	member := func(key string, value any) {
-		b.WriteByte(',')
-		b.Write(toJSON(key))
-		b.WriteByte(':')
-		b.Write(toJSON(value))
+		b = appendJSON(append(b, ','), key)
+		b = appendJSON(append(b, ':'), value)
 	}
-	b.WriteString(`{"time":`)
-	b.Write(toJSON(j.now().Format(time.RFC3339Nano)))
 	member("level", level.String())
 	member("logger", name)
 	member("message", msg)
 	for i := 0; i+1 < len(args); i += 2 {
-		key := fmt.Sprint(args[i])
+		key, isText := args[i].(string)
+		if !isText {
+			key = fmt.Sprint(args[i])
+		}
 		switch key {
 		case "time", "level", "logger", "message": // readers differ in which of two equal keys they use
 			key += "_"
 		}
 		member(key, args[i+1])
 	}
-	b.WriteString("}\n")
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	_, _ = j.w.Write(b.Bytes()) // there is nowhere to report a failed log
+	j.line = append(b, "}\n"...)
+	j.w.WriteLine(level, msg, j.line)
+}
+
+// appendJSON appends a value. Those that each request's line has need no encoder.
+func appendJSON(b []byte, value any) []byte {
+	switch v := value.(type) {
+	case string:
+		if !strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+			return append(append(append(b, '"'), v...), '"')
+		}
+	case int:
+		return strconv.AppendInt(b, int64(v), 10)
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case netip.Addr:
+		if v.IsValid() {
+			return appendJSON(b, v.String())
+		}
+	}
+	return append(b, toJSON(value)...)
 }
 
 // toJSON encodes a value: errors and durations as text, and what JSON cannot

@@ -16,7 +16,7 @@ import (
 func TestJSONLinesHaveTheVendorsKeys(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	logger, log := newLogger(&out, "info", "json", "")
+	logger, log, _ := newLogger(&out, "info", "json", "")
 	logger.Debug("below the level")
 	logger.Named("http").With("request_id", "r1").Warn("a <request>", "client",
 		netip.MustParseAddr("192.0.2.7"), "status",
@@ -60,7 +60,7 @@ func TestPrettyLogHasNoColoursWithNO_COLOR(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Setenv("NO_COLOR", row.value)
 			var out bytes.Buffer
-			logger, _ := newLogger(&out, "info", "pretty", "")
+			logger, _, _ := newLogger(&out, "info", "pretty", "")
 			logger.Warn("a line", "key", "value")
 			if got := strings.Contains(out.String(), "\x1b["); got != row.coloured || out.Len() == 0 {
 				t.Errorf("the line is %q", out.String())
@@ -76,7 +76,7 @@ func TestDiagnoseReadsEveryFormatOfOurLog(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			logger, _ := newLogger(&out, "info", format, "")
+			logger, _, _ := newLogger(&out, "info", format, "")
 			logger.Named("connector").Error(problem.LogFirewallBlocked, problem.LogKey, "firewall_blocked", "address",
 				"192.0.2.7", "rule_id", "fwr 1", "attempts", 1)
 			logger.Named("http").Info("request", "user_agent", "AuthWrap failed to generateNewSession")

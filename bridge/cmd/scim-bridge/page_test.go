@@ -2,54 +2,9 @@ package main
 
 import (
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 )
-
-// An open page refreshes itself every few seconds, which must not drive all else out of the account's log. What a
-// person asks for has its lines.
-func TestALivePageLeavesTheAccountsLogAlone(t *testing.T) {
-	t.Parallel()
-	a, log, _ := attackedAccount(t)
-	pair := a.activate()
-	b := serve(t, folder(t, pair.sealed))
-	b.open(pair.token.Reveal())
-	cookie, answer := b.signIn(pair.token.Reveal())
-	if cookie == "" {
-		t.Fatalf("signing in: %d %s", answer.status, answer.body)
-	}
-	text := func() string {
-		t.Helper()
-		text, err := os.ReadFile(log.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	reads := func() int {
-		return strings.Count(text(), `route="GET /v1/directory/waiting"`) +
-			strings.Count(text(), `route="GET /v1/directory/bridges"`)
-	}
-	get := func(header ...string) {
-		t.Helper()
-		got := ask(t, http.MethodGet, b.url("/app"), "", "", append(header, "Cookie", cookie)...)
-		if got.status != http.StatusOK || !strings.Contains(got.body, "<main") {
-			t.Fatalf("%d %s", got.status, got.body)
-		}
-	}
-	get()
-	await(t, "the reads of a person in the log", func() bool { return reads() >= 2 })
-	before := reads()
-	for range 3 {
-		get("X-Live-Refresh", "1")
-	}
-	get()
-	await(t, "the reads of a person in the log", func() bool { return reads() >= 2*before })
-	if n := reads(); n != 2*before {
-		t.Errorf("the log has %d reads, want %d:\n%s", n, 2*before, text())
-	}
-}
 
 // What the page shows comes from the bridge, its journal, its log and the account.
 func TestThePageShowsWhatHappened(t *testing.T) {

@@ -208,14 +208,14 @@ func trustedProxies(texts []string) ([]netip.Prefix, error) {
 func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong, command *kong.Context) (err error) {
 	heard, forget := hearSignals()
 	defer forget()
-	out, closeLog, err := s.openLog(c.Err)
+	out, closeFile, err := s.openLog(c.Err)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeLog()) }()
+	defer func() { err = errors.Join(err, closeFile()) }()
 	noFolder := os.MkdirAll(s.DataDir, 0o700) // before the log, which has files there
-	logger, kept := newLogger(out, s.LogLevel, s.LogFormat, keptIn(s.DataDir, s.WithoutJournal))
-	defer kept.Close()
+	logger, kept, closeLog := newLogger(out, s.LogLevel, s.LogFormat, keptIn(s.DataDir, s.WithoutJournal))
+	defer closeLog()
 	if s.LogFile != "" {
 		defer func() {
 			if err != nil { // main prints it on standard error

@@ -171,12 +171,8 @@ func (c *Connector) signOut(ctx context.Context, l *login) {
 // has what the identity provider asked.
 func (l *login) authorize(ctx context.Context, req *http.Request) error {
 	req.Header.Set("Authorization", "Bearer "+l.token)
-	x := httpkit.RequestFrom(ctx)
-	if x.ID != "" {
-		req.Header.Set("X-Request-Id", x.ID)
-	}
-	if x.Live {
-		req.Header.Set(httpkit.LiveHeader, "1")
+	if id := httpkit.RequestFrom(ctx).ID; id != "" {
+		req.Header.Set("X-Request-Id", id)
 	}
 	return nil
 }

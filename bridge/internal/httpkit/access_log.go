@@ -23,6 +23,8 @@ type AccessLog struct {
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 	Metrics        *Metrics
+	// WithoutQuiet is set if quiet requests have no line, for a log that would keep it whatever the level is.
+	WithoutQuiet bool
 	// Line returns the keys and values of a line, by turns. It names no path
 	// and no query: they may hold e-mail addresses and the secrets of links.
 	Line func(*http.Request, *Request, Answer) []any
@@ -70,14 +72,20 @@ func (a *AccessLog) log(r *http.Request, x *Request, answer Answer) {
 		a.count(x, answer.Status)
 	case x.Cause != nil:
 		a.Logger.Error(requestFailed, append(a.Line(r, x, answer), "error", x.Cause)...)
-	case x.Polled && answer.Status < http.StatusBadRequest:
-		a.Logger.Debug("request", a.Line(r, x, answer)...)
+	case x.Quiet && answer.Status < http.StatusBadRequest:
+		if !a.WithoutQuiet {
+			a.Logger.Debug(RequestAnswered, a.Line(r, x, answer)...)
+		}
 	default:
-		a.Logger.Info("request", a.Line(r, x, answer)...)
+		a.Logger.Info(RequestAnswered, a.Line(r, x, answer)...)
 	}
 }
 
-const requestFailed = "request failed"
+// The messages of a request's line.
+const (
+	RequestAnswered = "request"
+	requestFailed   = "request failed"
+)
 
 // count counts a stranger's request, unless that is done already.
 func (a *AccessLog) count(x *Request, status int) {

@@ -36,12 +36,12 @@ func TestWhatTheAccessLogTells(t *testing.T) {
 			_, _ = io.WriteString(w, "ok")
 		}),
 			3, 3, "[INFO]  request: status=200 bytes=2"},
-		{"a polled route is for debugging", admitted(func(_ http.ResponseWriter, x *httpkit.Request) {
-			x.Polled = true
+		{"a quiet request is for debugging", admitted(func(_ http.ResponseWriter, x *httpkit.Request) {
+			x.Quiet = true
 		}),
 			1, 1, "[DEBUG] request: status=200"},
-		{"a polled route that is refused is not", admitted(func(w http.ResponseWriter, x *httpkit.Request) {
-			x.Polled = true
+		{"a quiet request that is refused is not", admitted(func(w http.ResponseWriter, x *httpkit.Request) {
+			x.Quiet = true
 			w.WriteHeader(http.StatusForbidden)
 		}),
 			1, 1, "[INFO]  request: status=403"},
@@ -92,6 +92,38 @@ func TestWhatTheAccessLogTells(t *testing.T) {
 				t.Errorf("%d lines, want %d with %q:\n%s", lines, row.lines, row.want, out.String())
 			}
 		})
+	}
+}
+
+// A log that keeps what its level does not show would keep them, too.
+func TestQuietRequestsHaveNoLineWhereNobodyWantsIt(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	logger := hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Trace})
+	access := httpkit.AccessLog{
+		Logger: logger, Events: httpkit.NewEventLog(logger), Metrics: httpkit.NewMetrics("test"), WithoutQuiet: true,
+		Line: func(_ *http.Request, _ *httpkit.Request, a httpkit.Answer) []any { return []any{"status", a.Status} },
+	}
+	for _, row := range []struct {
+		status int
+		cause  error
+		want   string
+	}{
+		{http.StatusOK, nil, ""},
+		{http.StatusNotModified, nil, ""},
+		{http.StatusConflict, nil, "[INFO]  request: status=409"},
+		{http.StatusServiceUnavailable, errors.New("disk full"), "[ERROR] request failed: status=503"},
+	} {
+		out.Reset()
+		access.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			httpkit.Admit(r.Context())
+			x := httpkit.RequestFrom(r.Context())
+			x.Quiet, x.Cause = true, row.cause
+			w.WriteHeader(row.status)
+		})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		if got := out.String(); (got == "") != (row.want == "") || !strings.Contains(got, row.want) {
+			t.Errorf("a %d is logged as %q, want %q", row.status, got, row.want)
+		}
 	}
 }
 

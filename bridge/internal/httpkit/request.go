@@ -28,12 +28,11 @@ type Request struct {
 	// Route is the name of the request's route, from a closed set. The pattern
 	// of an [http.ServeMux] will do.
 	Route string
-	// Polled routes are asked every few seconds by machines, and logged for debugging only, unless they are refused.
-	Polled bool
+	// Quiet requests are logged for debugging only, unless they are refused: machines make them every few seconds, or
+	// another log has them.
+	Quiet bool
 	// Look is set if a tool of an operator reads in the identity provider's way.
 	Look bool
-	// Live is set if the status page's script asks by itself, to show what is new.
-	Live bool
 	// Caller is what its secret says of the caller: the kind of token, or the
 	// caller's id; empty for none.
 	Caller string
@@ -51,8 +50,7 @@ type Request struct {
 
 type requestKey struct{}
 
-// LiveHeader marks requests that nobody asked for: those of the status page's script, and what the bridge asks its
-// account for them.
+// LiveHeader marks requests that nobody asked for: those of the status page's script.
 const LiveHeader = "X-Live-Refresh"
 
 // Begin gives a request its record. It must be called first, once.

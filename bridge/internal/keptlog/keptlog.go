@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/linestore"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logwriter"
 )
 
 // A Log keeps lines. It is safe for concurrent use.
@@ -44,21 +45,27 @@ func Open(c Config) *Log {
 
 // Sink returns the log as a sink of an intercept logger, which hands on lines of the given level and above whatever
 // the console shows.
-func (l *Log) Sink(level hclog.Level) hclog.SinkAdapter { return sink{l, level} }
+func (l *Log) Sink(level hclog.Level) hclog.SinkAdapter { return sink{log: l, from: level} }
+
+// SinkShowing is Sink for a console in hclog's text format: lines of the level shown and above, which must not be
+// below the other, are also written to console, byte by byte as they are kept.
+func (l *Log) SinkShowing(level, shown hclog.Level, console *logwriter.Writer) hclog.SinkAdapter {
+	return sink{l, level, shown, console}
+}
 
 type sink struct {
-	log  *Log
-	from hclog.Level
+	log     *Log
+	from    hclog.Level
+	shown   hclog.Level
+	console *logwriter.Writer // nil for none
 }
 
 // Accept implements hclog.SinkAdapter.
 func (s sink) Accept(name string, level hclog.Level, msg string, args ...any) {
-	if level >= s.from {
-		s.log.add(name, level, msg, args)
+	if level < s.from {
+		return
 	}
-}
-
-func (l *Log) add(name string, level hclog.Level, msg string, args []any) {
+	l := s.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now().UTC()
@@ -71,6 +78,9 @@ func (l *Log) add(name string, level hclog.Level, msg string, args []any) {
 		l.store.AppendUrgent(now, line)
 	} else {
 		l.store.Append(now, line)
+	}
+	if s.console != nil && level >= s.shown {
+		s.console.WriteLine(level, msg, line)
 	}
 }
 

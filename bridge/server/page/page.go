@@ -188,7 +188,7 @@ func (p *Page) showFrame(v *Visit, code int, f frame) {
 	// The answer to a form is not where a link or the script would find it again.
 	f.Live = f.Live && code == http.StatusOK && v.Request.Method == http.MethodGet
 	if f.Live && isLive(v.Request) { // or each open page would write a line every few seconds
-		httpkit.RequestFrom(v.Context()).Polled = true
+		httpkit.RequestFrom(v.Context()).Quiet = true
 	}
 	links := []Link{{Path: "/app", Text: "Overview"}}
 	for _, s := range p.Sections {

@@ -108,7 +108,6 @@ func (p *Page) signedIn(r *http.Request) bool {
 		return false
 	}
 	httpkit.Admit(r.Context())
-	httpkit.RequestFrom(r.Context()).Live = isLive(r)
 	return true
 }
 
