@@ -3,6 +3,7 @@ package httpkit
 import (
 	"bytes"
 	"net/http"
+	"time"
 )
 
 // A Recorder is an [http.ResponseWriter] that keeps the answer: of a request
@@ -35,6 +36,13 @@ func (r *Recorder) Write(p []byte) (int, error) {
 	r.WriteHeader(http.StatusOK)
 	return r.Body.Write(p)
 }
+
+// SetReadDeadline does nothing, as there is no connection. [http.ResponseController] makes an error where it is
+// missing, which costs more than the rest of a request's beginning.
+func (r *Recorder) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline does nothing, as SetReadDeadline.
+func (r *Recorder) SetWriteDeadline(time.Time) error { return nil }
 
 // Status returns the status of the answer, which is 200 if nothing set it.
 func (r *Recorder) Status() int {

@@ -44,6 +44,7 @@ type Request struct {
 	Counted bool
 
 	admitted bool
+	hurried  bool // the body must arrive within bodyTimeout
 	began    time.Time
 	control  *http.ResponseController
 }
@@ -57,8 +58,9 @@ const LiveHeader = "X-Live-Refresh"
 func Begin(w http.ResponseWriter, r *http.Request, trusted []netip.Prefix) (*http.Request, *Request) {
 	x := &Request{
 		ID: rand.Text(), Client: Client(r, trusted), began: time.Now(), control: http.NewResponseController(w),
+		hurried: r.ContentLength != 0,
 	}
-	if r.ContentLength != 0 {
+	if x.hurried {
 		// Within the same process there is no connection, and no deadline of it.
 		_ = x.control.SetReadDeadline(x.began.Add(bodyTimeout))
 	}
@@ -98,7 +100,8 @@ func (x *Request) AnswerWithin(limit time.Duration) {
 
 // arrived ends the deadline of a stranger's body.
 func (x *Request) arrived() {
-	if x.control != nil {
+	if x.hurried {
+		x.hurried = false
 		_ = x.control.SetReadDeadline(x.began.Add(readTimeout))
 	}
 }
