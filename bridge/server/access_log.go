@@ -33,10 +33,9 @@ func internalError(w http.ResponseWriter, r *http.Request, _ error) {
 // neither the query, which may have a filter with an e-mail address, nor the path after
 // the kind of resource, in which a client may have put one.
 func logLine(r *http.Request, x *httpkit.Request, answer httpkit.Answer) []any {
-	line := []any{
+	line := append(make([]any, 0, 20),
 		"method", httpkit.Method(r.Method), "route", x.Route, "status", answer.Status, "bytes", answer.Bytes,
-		"ms", answer.Took.Milliseconds(), "client", x.Client, "request_id", x.ID,
-	}
+		"ms", answer.Took.Milliseconds(), "client", x.Client, "request_id", x.ID)
 	for _, f := range [...]struct{ key, value string }{
 		{"resource_id", resourceID(r, answer)},
 		{"token", x.Caller},
@@ -68,7 +67,7 @@ func resourceID(r *http.Request, answer httpkit.Answer) string {
 	if answer.Status == http.StatusCreated {
 		path = answer.Header.Get("Location")
 	}
-	for _, segment := range strings.Split(path, "/") {
+	for segment := range strings.SplitSeq(path, "/") {
 		if inputtext.IsOpaqueID(segment) {
 			return segment
 		}

@@ -25,6 +25,9 @@ func Truncate(s string, most int) string {
 }
 
 func printable(s string, breaks bool) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return s // as almost all are
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
