@@ -76,10 +76,11 @@ func TestDiagnoseReadsEveryFormatOfOurLog(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			logger, _, _ := newLogger(&out, "info", format, "")
+			logger, _, closeLog := newLogger(&out, "info", format, "")
 			logger.Named("connector").Error(problem.LogFirewallBlocked, problem.LogKey, "firewall_blocked", "address",
 				"192.0.2.7", "rule_id", "fwr 1", "attempts", 1)
 			logger.Named("http").Info("request", "user_agent", "AuthWrap failed to generateNewSession")
+			closeLog()
 			d, err := problem.Diagnose(&out)
 			if err != nil || len(d.Problems) != 1 || len(d.Harmless) != 0 {
 				t.Fatalf("found %+v, %v", d, err)
