@@ -22,45 +22,8 @@ func TestTheReadmeRunsAsPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := blocksOf(t, string(readme), "## Use it")
-	repository := t.TempDir()
-	if err := os.Mkdir(filepath.Join(repository, "bin"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, program := range []string{"scim-bridge", "terraform-provider-scimbridge"} {
-		built := filepath.Join(providertest.Installation(t), program)
-		if err := os.Symlink(built, filepath.Join(repository, "bin", program)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	mirror, err := filepath.Abs(filepath.Join("..", ".ci", "mirror"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	script := preamble
-	for _, b := range blocks {
-		if b.file != "" {
-			script += "cat > " + b.file + " <<'END-OF-BLOCK'\n" + b.text + "END-OF-BLOCK\n"
-			continue
-		}
-		script += b.text
-	}
 	account, bridge := providertest.FreeAddress(t), providertest.FreeAddress(t)
-	script = strings.ReplaceAll(script, "127.0.0.1:8600", account)
-	script = strings.ReplaceAll(script, "127.0.0.1:3002", bridge)
-	path := filepath.Join(t.TempDir(), "readme.sh")
-	if err := os.WriteFile(path, []byte(script), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "bash", path)
-	cmd.Dir = repository
-	cmd.Env = []string{"PATH=" + providertest.Path(t), "HOME=" + repository, "CHECKPOINT_DISABLE=1",
-		"TERRAFORM=" + providertest.Terraform(t), "MIRROR=" + mirror}
-	cmd.WaitDelay = time.Minute
-	text, err := cmd.CombinedOutput()
-	out := string(text)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	out, folder := paste(t, blocks, account, bridge)
 	for _, want := range []string{
 		"has been successfully initialized!",
 		"Apply complete! Resources: 4 added, 0 changed, 0 destroyed.",
@@ -84,11 +47,55 @@ func TestTheReadmeRunsAsPrinted(t *testing.T) {
 		}
 	}
 	for name, mode := range map[string]os.FileMode{"admin-token": 0o600, "bearer-token": 0o600} {
-		info, err := os.Stat(filepath.Join(repository, "try", name))
+		info, err := os.Stat(filepath.Join(folder, "try", name))
 		if err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
 	}
+}
+
+// paste runs the blocks in one shell, with other addresses for the account and the bridge than the printed ones. It
+// returns what they print, and the folder in which they ran.
+func paste(t *testing.T, blocks []block, account, bridge string) (out, folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	if err := os.Mkdir(filepath.Join(folder, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range []string{"scim-bridge", "terraform-provider-scimbridge"} {
+		built := filepath.Join(providertest.Installation(t), program)
+		if err := os.Symlink(built, filepath.Join(folder, "bin", program)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mirror, err := filepath.Abs(filepath.Join("..", ".ci", "mirror"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := preamble
+	for _, b := range blocks {
+		if b.file != "" {
+			script += "cat > " + b.file + " <<'END-OF-BLOCK'\n" + b.text + "END-OF-BLOCK\n"
+			continue
+		}
+		script += b.text
+	}
+	script = strings.ReplaceAll(script, "127.0.0.1:8600", account)
+	script = strings.ReplaceAll(script, "127.0.0.1:3002", bridge)
+	path := filepath.Join(t.TempDir(), "blocks.sh")
+	if err := os.WriteFile(path, []byte(script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "bash", path)
+	cmd.Dir = folder
+	cmd.Env = []string{"PATH=" + providertest.Path(t), "HOME=" + folder, "CHECKPOINT_DISABLE=1",
+		"TERRAFORM=" + providertest.Terraform(t), "MIRROR=" + mirror}
+	cmd.WaitDelay = time.Minute
+	text, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return string(text), folder
 }
 
 // preamble answers Terraform's questions with yes and cleans up after a failure.

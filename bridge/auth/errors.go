@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -15,9 +16,12 @@ const (
 	Malformed   Kind = "malformed"   // the text is not a token
 	Wrong       Kind = "wrong"       // a token that does not belong to the session
 	Superseded  Kind = "superseded"  // the previous token, after the overlap
-	Unavailable Kind = "unavailable" // the token cannot be checked now
+	Unavailable Kind = "unavailable" // the token cannot be checked now, or there is no session yet
 	Unreadable  Kind = "unreadable"  // the session cannot be read
 )
+
+// ErrInactive is what reading the session fails with while its account has none: provisioning is not active there.
+var ErrInactive = errors.New("provisioning is not active at the account")
 
 // An Error is the refusal of a token.
 type Error struct {
@@ -46,6 +50,10 @@ func (e *Error) Code() problem.Code {
 	default:
 		return ""
 	}
+}
+
+func inactive() *Error {
+	return &Error{Kind: Unavailable, Detail: "provisioning_inactive: " + ErrInactive.Error()}
 }
 
 func undecided() *Error {

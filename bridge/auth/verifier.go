@@ -36,6 +36,8 @@ type TokenVerifier struct {
 	read      func() (session.File, error)
 	connector Connector
 	now       func() time.Time
+	follows   bool       // see Follow
+	reading   sync.Mutex // held while the session is read and taken
 
 	mu   sync.Mutex
 	file session.File
@@ -54,9 +56,11 @@ type TokenVerifier struct {
 
 // State is the part of the session's state that is visible without a token.
 type State struct {
-	// Err is why the session cannot be read; nil if it can.
+	// Err is why the session cannot be read; nil if it can. It wraps ErrInactive if there is none yet.
 	Err    error
 	Sealed bool
+	// Newer reports whether there is a newer session than the one that is open.
+	Newer bool
 	// Header is that of the session in use, or of the newest one while sealed.
 	Header      session.Header
 	Fingerprint string // of the sealed text
@@ -70,14 +74,30 @@ func NewTokenVerifier(read func() (session.File, error), c Connector, now func()
 	return v
 }
 
-// Reload reads the session again unless one is open.
+// Follow makes the verifier follow a session that is replaced where it is kept, as an account's is by a rotation:
+// Reload reads it also while one is open, which stays in use as long as its token is right, and a token that belongs to
+// no known session is compared with the one of that moment. Call it before the verifier is used.
+func (v *TokenVerifier) Follow() { v.follows = true }
+
+// Reload reads the session again. An open one is left alone, unless the verifier follows.
 func (v *TokenVerifier) Reload() {
+	v.reading.Lock() // not v.mu, for which requests wait
+	defer v.reading.Unlock()
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.open != nil {
+	isOpen := v.open != nil
+	v.mu.Unlock()
+	if isOpen && !v.follows {
 		return
 	}
 	file, err := v.read()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.open != nil {
+		if v.follows && err == nil {
+			v.file = file
+		}
+		return
+	}
 	if (err == nil) != (v.err == nil) {
 		v.since = v.now()
 	}
@@ -175,7 +195,7 @@ func (v *TokenVerifier) State() State {
 	s := State{Err: v.err, Sealed: v.open == nil}
 	switch {
 	case v.open != nil:
-		s.Header, s.Fingerprint = *v.open, v.file.Fingerprint()
+		s.Header, s.Fingerprint, s.Newer = *v.open, v.file.Fingerprint(), v.isOld(v.open.Epoch)
 	case v.err == nil:
 		s.Header, s.Fingerprint = v.file.Entries[0].Header, v.file.Fingerprint()
 	}
@@ -190,6 +210,9 @@ func (v *TokenVerifier) Report() health.Report {
 	defer v.mu.Unlock()
 	switch {
 	case v.open != nil:
+	case errors.Is(v.err, ErrInactive):
+		r.State = health.Sealed
+		r.Problems = []problem.Problem{problem.New(problem.ProvisioningInactive, v.since, nil)}
 	case v.err != nil:
 		r.State = health.Unhealthy
 		facts := problem.Facts{problem.FactReason: v.err.Error()}
@@ -211,26 +234,36 @@ func (v *TokenVerifier) Verify(text string) error {
 	if err != nil {
 		return &Error{Kind: Malformed, Detail: err.Error()}
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if refusal := v.verify(token); refusal != nil {
+	refusal := v.verify(token)
+	if refusal != nil && v.follows {
+		v.Reload()
+		refusal = v.verify(token)
+	}
+	if refusal != nil {
 		return refusal
 	}
 	return nil
 }
 
 func (v *TokenVerifier) verify(token session.Token) *Error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	fingerprint := token.Fingerprint()
 	state := v.connector.CredentialState()
 	if v.open != nil {
 		switch {
+		case v.isOld(v.open.Epoch) && equal(fingerprint, v.file.Entries[0].Header.TokenFingerprint):
+			// It opens the newer session, which may have the token of the open one.
 		case equal(fingerprint, v.open.TokenFingerprint):
 			return v.checkAlive(state, v.open.Epoch, v.open.Epoch)
 		case equal(fingerprint, v.open.PreviousFingerprint) && v.knowsPrevious():
 			return v.checkAlive(state, v.open.PreviousEpoch, v.open.Epoch)
 		}
 	}
-	if v.err != nil {
+	switch {
+	case errors.Is(v.err, ErrInactive):
+		return inactive()
+	case v.err != nil:
 		return unreadable(v.err)
 	}
 	entry, ok := v.file.Match(token)

@@ -244,7 +244,7 @@ resource "scimbridge_signup_domain" "{{name .domain}}" {
 const reactivate = "Run `terraform apply` with the bearer token as bearer_token_wo: it activates provisioning " +
 	"again, seals a new session with new credentials under that token, and redeploys the bridge. If Terraform did " +
 	"not deploy the bridge, replace its session file with the new `session` of scimbridge_provisioning and restart " +
-	"it."
+	"it; one that runs in the account's process reads the session by itself."
 
 // writeCertificate is the remedy for certificates from files.
 const writeCertificate = "Write the certificate, followed by those of its issuers, to {{with .cert_file}}{{.}}" +
@@ -329,8 +329,8 @@ var catalogue = []entry{
 	{
 		code:  ProvisioningInactive,
 		title: parse(`Provisioning is not active`),
-		cause: parse("The account has no active provisioning integration for this session: it was deactivated, or " +
-			"activated again elsewhere."),
+		cause: parse("The account has no active provisioning integration for this session: it was not activated, was " +
+			"deactivated, or was activated again elsewhere."),
 		remedy: parse(reactivate),
 	},
 	{

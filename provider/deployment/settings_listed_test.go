@@ -74,11 +74,13 @@ func serveFlags(t *testing.T) (flags map[string]string, vendors []string) {
 		t.Fatal(err)
 	}
 	flags = map[string]string{}
-	const flag = `(?ms)^ {6}--([a-z-]+)\b.*?\(\$(SCIMBRIDGE_[A-Z_]+)\)\.$`
+	// Those of a group have less in front.
+	const flag = `(?ms)^(?: {6}|  )--([a-z-]+)\b.*?\(\$(SCIMBRIDGE_[A-Z_]+)\)\.$`
 	for _, match := range regexp.MustCompile(flag).FindAllStringSubmatch(string(help), -1) {
 		flags[match[1]] = match[2]
 	}
-	if shown := strings.Count(string(help), "\n      --"); shown < 10 || shown != len(flags) {
+	shown := strings.Count(string(help), "\n      --") + strings.Count(string(help), "\n  --")
+	if shown < 10 || shown != len(flags) {
 		t.Fatalf("read %d of %d flags: %v", len(flags), shown, flags)
 	}
 	vendors = regexp.MustCompile(`\bOP_[A-Z_]*[A-Z]`).FindAllString(string(help), -1)

@@ -210,7 +210,7 @@ func (c *mailResendCommand) Run(ctx context.Context, console *console) error {
 	if c.Failed == (len(c.Mails) > 0) {
 		return errors.New("give ids of mails, as shown by account mail, or addresses of people, or --failed")
 	}
-	publicURL, err := accountPublicURL(c.PublicURL)
+	publicURL, err := accountPublicURL("--public-url", c.PublicURL)
 	if err != nil {
 		return err
 	}

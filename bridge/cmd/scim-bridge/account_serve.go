@@ -38,6 +38,8 @@ type accountServeCommand struct {
 	LogFormat      string   `enum:"text,json" default:"text" help:"Log format: ${enum}."`
 	LogLevel       string   `enum:"${levels}" default:"info" help:"Lowest level that is logged: ${enum}."`
 	logFile
+
+	prefix string // of the names of flags that serve has for an account in its own process
 }
 
 const (
@@ -80,9 +82,8 @@ within a minute, or immediately on SIGHUP.
 func (c *accountServeCommand) Run(ctx context.Context, console *console, parser *kong.Kong) error {
 	heard, forget := hearSignals()
 	defer forget()
-	proxies, databases, err := c.check()
-	mailServer, smtpErr := c.mailServer(c.PublicURL, toStandardError)
-	if err := errors.Join(err, smtpErr); err != nil {
+	settings, err := c.check()
+	if err := errors.Join(c.unserved(os.Environ(), accountWithoutACME), err); err != nil {
 		return &exit{exitUsage, err}
 	}
 	out, closeLog, err := c.openLog(console.Err)
@@ -94,76 +95,71 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console, parser 
 			Name: "account", Output: out, Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json",
 		})
 		warnOfUnknown(parser.Model, logger)
-		c.listener().warn(logger)
-		certificate, err := c.openCertificate(logger)
+		service, err := c.open(ctx, a, settings, httpkit.ShareDescriptors(1).Inbound, logger)
 		if err != nil {
 			return err
 		}
-		a.IPData, a.AuditKept = databases, time.Duration(c.AuditRetention)
-		if err := a.CheckFirewall(ctx); err != nil {
-			return err
-		}
-		if len(c.IPDatabase) > 0 {
-			logger.Info("IP databases", "files", c.IPDatabase, "answer", databases.Answers())
-		}
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
-		if err != nil {
-			return fmt.Errorf("listening for the account service: %w; choose another address with --listen", err)
-		}
-		a.PublicURL = c.PublicURL
-		if a.PublicURL == "" {
-			a.PublicURL = scheme(certificate) + "://" + listener.Addr().String()
-		}
-		return serveAccount(ctx, a, accountListener{
-			Listener: listener, most: httpkit.ShareDescriptors(1).Inbound, proxies: proxies, certificate: certificate,
-			mailServer: mailServer,
-		}, heard, logger)
+		return service.serve(ctx, heard)
 	})
 	return errors.Join(err, closeLog())
 }
 
+// accountSettings are the parsed values of flags.
+type accountSettings struct {
+	proxies    []netip.Prefix
+	databases  *ipdata.Databases
+	mailServer *smtp.Server // nil if no mails are sent
+}
+
 // check reports all faults of the flags together.
-func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata.Databases, err error) {
-	faults := []error{
-		c.exists(), c.unserved(os.Environ(), accountWithoutACME), c.certificateFiles.check(""), c.listener().check(),
-	}
+func (c *accountServeCommand) check() (settings accountSettings, err error) {
+	faults := []error{c.exists(), c.certificateFiles.check(""), c.listener().check()}
 	if c.given() {
-		faults = append(faults, checkHTTPS(c.PublicURL))
+		faults = append(faults, checkHTTPS(c.flag("public-url"), c.PublicURL))
 	}
-	databases, err = openIPDatabases(c.IPDatabase)
+	settings.databases, err = openIPDatabases(c.IPDatabase)
 	faults = append(faults, err)
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		faults = append(faults, fmt.Errorf("--listen %q is not an address with a port, like 127.0.0.1:8600", c.Listen))
+		faults = append(faults, fmt.Errorf("%s %q is not an address with a port, like 127.0.0.1:8600",
+			c.flag("listen"), c.Listen))
 	}
-	c.PublicURL, err = accountPublicURL(c.PublicURL)
+	c.PublicURL, err = accountPublicURL(c.flag("public-url"), c.PublicURL)
 	faults = append(faults, err)
 	if kept := time.Duration(c.AuditRetention); kept != 0 && kept < leastAuditRetention {
 		faults = append(faults, fmt.Errorf("--audit-retention %s is less than 30d: a log that short hides what an "+
 			"operator looks for; omit the flag to keep all events", kept))
 	}
-	if proxies, err = trustedProxies(c.TrustedProxies); err != nil {
+	if settings.proxies, err = trustedProxies(c.TrustedProxies); err != nil {
 		faults = append(faults, err)
 	}
-	return proxies, databases, errors.Join(faults...)
+	settings.mailServer, err = c.mailServer(c.flag("public-url"), c.PublicURL, toStandardError)
+	return settings, errors.Join(append(faults, err)...)
 }
 
-// accountPublicURL returns a --public-url of the account as links begin with it; nothing if it is not given.
-func accountPublicURL(given string) (string, error) {
+// flag returns the flag of a setting that serve has under a name of its own.
+func (c *accountServeCommand) flag(name string) string { return "--" + c.prefix + name }
+
+// accountPublicURL returns an account's public URL, given by a flag, as links begin with it; nothing if it is not
+// given.
+func accountPublicURL(flag, given string) (string, error) {
 	if given == "" {
 		return "", nil
 	}
 	u, err := url.Parse(given)
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" ||
 		u.Fragment != "" {
-		return given, errors.New("--public-url is not a URL like https://account.example.com, without a user or a " +
-			"query")
+		return given, fmt.Errorf("%s is not a URL like https://account.example.com, without a user or a query", flag)
 	}
 	return strings.TrimRight(given, "/"), nil
 }
 
 func (c *accountServeCommand) listener() plainListener {
-	return plainListener{flag: "--listen", address: c.Listen, publicURL: c.PublicURL, insecure: c.InsecureHTTP,
+	l := plainListener{flag: c.flag("listen"), address: c.Listen, publicURL: c.PublicURL, insecure: c.InsecureHTTP,
 		https: c.given(), remedies: withProxy}
+	if c.prefix != "" {
+		l.remedies = withAccountProxy
+	}
+	return l
 }
 
 // openCertificate returns the source of the account's certificate; nil for plain HTTP.
@@ -207,28 +203,78 @@ func (l accountListener) serve(srv *http.Server, events *httpkit.EventLog) error
 	return srv.ServeTLS(limited, "", "")
 }
 
-// serveAccount serves a on listener until ctx ends.
-func serveAccount(ctx context.Context, a *account.Account, listener accountListener, heard *signals,
+// open opens the service of an account: it listens, and serves nothing yet.
+func (c *accountServeCommand) open(ctx context.Context, a *account.Account, settings accountSettings, most int,
 	logger hclog.Logger,
-) error {
-	events := httpkit.NewEventLog(logger)
-	defer events.Flush()
-	releaser := newHoldReleaser(directory.New(a).ReleaseHolds, logger)
+) (*accountService, error) {
+	c.listener().warn(logger)
+	certificate, err := c.openCertificate(logger)
+	if err != nil {
+		return nil, err
+	}
+	a.IPData, a.AuditKept = settings.databases, time.Duration(c.AuditRetention)
+	if err := a.CheckFirewall(ctx); err != nil {
+		return nil, err
+	}
+	if len(c.IPDatabase) > 0 {
+		logger.Info("IP databases", "files", c.IPDatabase, "answer", settings.databases.Answers())
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listening for the account service: %w; choose another address with %s", err,
+			c.flag("listen"))
+	}
+	a.PublicURL = c.PublicURL
+	if a.PublicURL == "" {
+		a.PublicURL = scheme(certificate) + "://" + listener.Addr().String()
+	}
+	return newAccountService(ctx, a, accountListener{
+		Listener: listener, most: most, proxies: settings.proxies, certificate: certificate,
+		mailServer: settings.mailServer,
+	}, logger), nil
+}
+
+// An accountService is an account with what answers for it.
+type accountService struct {
+	account    *account.Account
+	listener   accountListener
+	handler    http.Handler
+	events     *httpkit.EventLog
+	releaser   *holdReleaser
+	startMails func(context.Context) (stop func())
+	logger     hclog.Logger
+}
+
+func newAccountService(ctx context.Context, a *account.Account, listener accountListener, logger hclog.Logger,
+) *accountService {
+	s := &accountService{account: a, listener: listener, events: httpkit.NewEventLog(logger), logger: logger}
+	s.releaser = newHoldReleaser(directory.New(a).ReleaseHolds, logger)
 	cfg := server.Config{
-		Account: a, TrustedProxies: listener.proxies, Logger: logger, Events: events, LimitRaised: releaser.wake,
+		Account: a, TrustedProxies: listener.proxies, Logger: logger, Events: s.events, LimitRaised: s.releaser.wake,
 	}
 	if listener.certificate != nil {
 		cfg.Certificate = listener.certificate.Validity
+	}
+	s.startMails = openMails(ctx, a, listener.mailServer, &cfg)
+	s.handler = server.New(cfg)
+	return s
+}
+
+// serve serves until ctx ends, and then waits for the requests in flight.
+func (s *accountService) serve(ctx context.Context, heard *signals) error {
+	a, listener, logger := s.account, s.listener, s.logger
+	defer s.events.Flush()
+	if listener.certificate != nil {
 		go listener.certificate.Run(ctx)
 	}
-	defer sendMails(ctx, a, listener.mailServer, &cfg)()
-	srv := httpkit.NewServer(server.New(cfg), events)
+	defer s.startMails(ctx)()
+	srv := httpkit.NewServer(s.handler, s.events)
 	logger.Info("listening", "address", listener.Addr(), "public_url", a.PublicURL, "account", a.ID)
 
-	defer releaser.start(ctx)()
+	defer s.releaser.start(ctx)()
 	defer (&auditWatcher{watch: a.WatchAudit, database: a.Store.Setting(), logger: logger}).start(ctx)()
 	served := make(chan error, 1)
-	go func() { served <- listener.serve(srv, events) }()
+	go func() { served <- listener.serve(srv, s.events) }()
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
 	newer := time.NewTicker(ipDataInterval)

@@ -27,8 +27,9 @@ type smtpFlags struct {
 // variableSMTPURL is where a URL may have a password: other users of the machine see command lines.
 const variableSMTPURL = ownPrefix + "_SMTP_URL"
 
-// mailServer returns the mail server, or nil without one. All faults of the flags are reported together.
-func (f smtpFlags) mailServer(publicURL string, say func(string)) (*smtp.Server, error) {
+// mailServer returns the mail server, or nil without one. All faults of the flags are reported together. The flag
+// has the account's public URL.
+func (f smtpFlags) mailServer(flag, publicURL string, say func(string)) (*smtp.Server, error) {
 	if f.SMTPURL == "" {
 		for _, flag := range []flagValue{{"--smtp-password-file", f.SMTPPasswordFile}, {"--smtp-ca-file", f.SMTPCAFile},
 			{"--mail-from", f.MailFrom}} {
@@ -51,7 +52,7 @@ func (f smtpFlags) mailServer(publicURL string, say func(string)) (*smtp.Server,
 		faults = append(faults, fmt.Errorf("--mail-from: %w", err))
 	}
 	if publicURL == "" {
-		faults = append(faults, errors.New("--smtp-url needs --public-url, with which the links in the mails begin"))
+		faults = append(faults, fmt.Errorf("--smtp-url needs %s, with which the links in the mails begin", flag))
 	}
 	if server.Roots, err = f.roots(); err != nil {
 		faults = append(faults, err)
@@ -113,8 +114,9 @@ func (f smtpFlags) roots() (*x509.CertPool, error) {
 	return readRoots("--smtp-ca-file", f.SMTPCAFile)
 }
 
-// sendMails begins to send the account's mails, if there is a server for them.
-func sendMails(ctx context.Context, a *account.Account, mailServer *smtp.Server, cfg *server.Config) (stop func()) {
+// openMails returns what begins to send the account's mails, if there is a server for them.
+func openMails(ctx context.Context, a *account.Account, mailServer *smtp.Server, cfg *server.Config,
+) (start func(context.Context) (stop func())) {
 	logger, name := cfg.Logger, ""
 	if mailServer != nil {
 		name = mailServer.Address()
@@ -126,11 +128,11 @@ func sendMails(ctx context.Context, a *account.Account, mailServer *smtp.Server,
 	if mailServer == nil {
 		logger.Info("no mail is sent, since there is no --smtp-url: scim-bridge account mail lists invitations and " +
 			"confirmations with their links, to be handed over another way")
-		return func() {}
+		return func(context.Context) func() { return func() {} }
 	}
 	logger.Info("mails are sent", "server", name, "from", mailServer.From.Address)
 	sender := delivery.New(a, mailServer, logger.Named("mail"))
 	a.MailQueued = sender.Wake
 	cfg.Collectors = append(cfg.Collectors, sender)
-	return sender.Start(ctx)
+	return sender.Start
 }

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
@@ -282,9 +283,9 @@ func (b *runningBridge) reload(asked string) {
 		if err := b.verifyStored(); err != nil { // the token file may have changed
 			log.Error("could not unseal the bridge with "+b.unsealSetting(), "error", err)
 		}
-	case err != nil:
+	case err != nil && !errors.Is(err, auth.ErrInactive):
 		log.Warn("could not read the new session; the open one stays in use until a restart", "reason", err)
-	case file.Fingerprint() != after.Fingerprint:
+	case b.cfg.own == nil && file.Fingerprint() != after.Fingerprint:
 		log.Warn("the session file has changed; the open session stays in use until a restart",
 			"in_use", after.Fingerprint, "found", file.Fingerprint())
 	}
@@ -317,9 +318,9 @@ func (b *runningBridge) watchSession(ctx context.Context) {
 func (b *runningBridge) checkSession(lastLogged string) string {
 	b.verifier.OnConnectorChange() // the overlap may have ended
 	s := b.verifier.State()
-	if s.Err != nil {
+	if s.Err != nil || b.cfg.own != nil {
 		b.verifier.Reload()
-		if b.verifier.State().Err == nil {
+		if now := b.verifier.State(); now.Err == nil && now.Fingerprint != s.Fingerprint {
 			b.logSession()
 		}
 	}
@@ -365,9 +366,10 @@ func (b *runningBridge) sessionReport() health.Report {
 	return r
 }
 
-// verifyStored unseals a sealed bridge with the token file, if there is one.
+// verifyStored unseals a sealed bridge with the token file, if there is one, or opens a newer session.
 func (b *runningBridge) verifyStored() error {
-	if b.cfg.unsealTokenFile == "" || !b.verifier.State().Sealed {
+	s := b.verifier.State()
+	if b.cfg.unsealTokenFile == "" || !s.Sealed && !s.Newer || errors.Is(s.Err, auth.ErrInactive) {
 		return nil
 	}
 	token, err := readSecret(b.unsealSetting(), b.cfg.unsealTokenFile, func(text string) { b.cfg.logger.Warn(text) })
@@ -403,6 +405,12 @@ func (b *runningBridge) overlap() *health.Overlap {
 // logSession logs the state of the session at the start.
 func (b *runningBridge) logSession() {
 	switch s := b.verifier.State(); {
+	case errors.Is(s.Err, auth.ErrInactive):
+		b.cfg.logger.Info("provisioning is not active at the account: the bridge follows its activation",
+			problem.LogKey, string(problem.ProvisioningInactive))
+	case s.Newer:
+		b.cfg.logger.Info("the account has a new session: the first request with its bearer token opens it",
+			"session", s.Fingerprint)
 	case s.Err != nil:
 		b.cfg.logger.Error("could not read the session: if Terraform deployed it, "+
 			"run terraform apply to write it again",
@@ -452,7 +460,7 @@ func (b *runningBridge) connection() string {
 	switch {
 	case b.listener.Draining():
 		return control.Draining
-	case k.Sealed && k.Err != nil:
+	case k.Sealed && k.Err != nil && !errors.Is(k.Err, auth.ErrInactive):
 		return control.SessionUnreadable
 	case k.Sealed:
 		return control.Sealed

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"sync"
 	"text/template"
 	"time"
 
@@ -19,7 +17,6 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
 	connector "github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
@@ -123,24 +120,17 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 		return err
 	}
 	a.PublicURL = "http://" + listener.Addr().String()
-	if err := a.SetMailServer(ctx, ""); err != nil { // for account mail resend
-		return err
-	}
-	handler := server.New(server.Config{Account: a, Logger: logger.Named("account")})
-	transport := connector.InProcess(handler, netip.MustParseAddr("127.0.0.1"))
-
 	descriptors := httpkit.ShareDescriptors(2)
-	bearer, err := d.provisioning(ctx, transport, a, adminToken)
+	service := newAccountService(ctx, a, accountListener{Listener: listener, most: descriptors.Inbound},
+		logger.Named("account"))
+	bearer, err := d.provisioning(ctx, connector.InProcess(service.handler, loopback), a, adminToken)
 	if err != nil {
 		return err
 	}
 	b, err := newBridge(bridgeConfig{
 		listen:       d.Listen,
 		listener:     bridgeListener,
-		accountURL:   a.PublicURL, // which may have changed since the last start
 		dataDir:      d.DataDir,
-		readSession:  readSessionFile("--data-dir", filepath.Join(d.DataDir, "session")),
-		transport:    transport,
 		connections:  descriptors.Inbound,
 		confirmation: minConfirmationInterval,
 		logger:       logger,
@@ -148,36 +138,22 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 		signals:      bridgeSignals,
 
 		withoutJournal: d.WithoutJournal,
-	})
+	}.beside(service))
 	if err != nil {
 		return err
 	}
 	if err := b.verifier.Verify(bearer.Reveal()); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var parts sync.WaitGroup
-	var accountErr, bridgeErr error
-	// The account serves until the bridge has signed out.
-	serving, stopAccount := context.WithCancel(context.WithoutCancel(ctx))
-	parts.Go(func() {
-		accountErr = serveAccount(serving, a, accountListener{Listener: listener, most: descriptors.Inbound},
-			accountSignals, logger.Named("account"))
-		cancel()
-	})
-	parts.Go(func() {
-		bridgeErr = b.run(ctx, false)
-		stopAccount()
-	})
-	if b.waitReady(ctx) {
-		err = devGreeting.Execute(c.Out, map[string]string{
+	return serveBoth(ctx, service, b, accountSignals, func(ctx context.Context) error {
+		if !b.waitReady(ctx) {
+			return nil
+		}
+		return devGreeting.Execute(c.Out, map[string]string{
 			"AccountURL": a.PublicURL, "AdminToken": adminToken, "URL": b.publicURL(), "Bearer": bearer.Reveal(),
 			"Database": database,
 		})
-	}
-	parts.Wait()
-	return errors.Join(err, bridgeErr, accountErr)
+	})
 }
 
 // The files of the tokens. They are kept so that the next start can use them;
@@ -188,7 +164,7 @@ func (d *devCommand) adminFile() string  { return filepath.Join(d.DataDir, "admi
 // adminToken returns the admin token of an earlier start if it still works, or a new one.
 func (d *devCommand) adminToken(ctx context.Context, a *account.Account) (string, error) {
 	if kept, err := readSecret("--data-dir", d.adminFile(), toStandardError); err == nil {
-		if _, err := a.AdmitToken(ctx, kept.Reveal(), netip.MustParseAddr("127.0.0.1")); err == nil {
+		if _, err := a.AdmitToken(ctx, kept.Reveal(), loopback); err == nil {
 			return kept.Reveal(), nil
 		}
 	}
@@ -199,9 +175,8 @@ func (d *devCommand) adminToken(ctx context.Context, a *account.Account) (string
 	return token, durable.WriteFile(d.adminFile(), []byte(token+"\n"))
 }
 
-// provisioning returns the bearer token of the integration, and writes its
-// session. It activates an integration if the account has none: an earlier start
-// may have been killed at any point.
+// provisioning returns the bearer token of the integration. It activates one if the account
+// has none: an earlier start may have been killed at any point.
 func (d *devCommand) provisioning(
 	ctx context.Context, transport http.RoundTripper, a *account.Account, adminToken string,
 ) (session.Token, error) {
@@ -233,7 +208,7 @@ func (d *devCommand) provisioning(
 			"and %q does not hold its bearer token: write it there, or remove %q to start from scratch",
 			d.bearerFile(), d.DataDir)
 	}
-	return token, session.WriteFile(filepath.Join(d.DataDir, "session"), *now.Session)
+	return token, nil
 }
 
 // activate activates an integration with the account API. The token is written first:
@@ -259,10 +234,7 @@ func (d *devCommand) activate(
 	_, err = client.Call[api.Provisioning](admin.ActivateProvisioning(ctx, nil, api.Activation{
 		ManagerEmail: devManager, Enrolment: enrolment, Session: sealed,
 	}))
-	if err != nil {
-		return bearer, err
-	}
-	return bearer, session.WriteFile(filepath.Join(d.DataDir, "session"), sealed)
+	return bearer, err
 }
 
 // waitReady waits until the bridge has signed in or was refused. It reports false

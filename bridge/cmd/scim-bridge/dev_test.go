@@ -87,7 +87,6 @@ func TestDevGoesOnWithHalfOfItsFolder(t *testing.T) {
 	for _, row := range []struct {
 		name, lost, refused string
 	}{
-		{"without the session, which the account keeps", "session", ""},
 		{"without the admin token, of which it makes another", "admin-token", ""},
 		{"without the bearer token, which is stored nowhere else", "bearer-token", "does not hold its bearer token"},
 	} {

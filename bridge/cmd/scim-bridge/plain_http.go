@@ -25,6 +25,12 @@ var (
 		whileListening: "set --tls-cert-file and --tls-key-file, or put a proxy with HTTPS in front and name it " +
 			"with --public-url",
 	}
+	withAccountProxy = remedies{
+		beforeListening: "to serve HTTPS, set --account-tls-cert-file and --account-tls-key-file; " +
+			"if a proxy with HTTPS is in front, name its address with --account-public-url https://...; ",
+		whileListening: "set --account-tls-cert-file and --account-tls-key-file, or put a proxy with HTTPS in front " +
+			"and name it with --account-public-url",
+	}
 	withoutProxy = remedies{
 		whileListening: "for production, run scim-bridge serve and scim-bridge account serve with HTTPS",
 	}
@@ -99,7 +105,7 @@ func (s *serveCommand) vendorPlainHTTP() string {
 			return name + "="
 		}
 	}
-	if s.Session == "" && !exists(filepath.Join(s.DataDir, "session")) && exists(mountedSession()) {
+	if s.Database == "" && s.Session == "" && !exists(filepath.Join(s.DataDir, "session")) && exists(mountedSession()) {
 		return mountedSession()
 	}
 	return ""

@@ -68,12 +68,15 @@ type serveCommand struct {
 	ACMECAFile    string `name:"acme-ca-file" placeholder:"FILE" help:"Root certificates (PEM) of the authority."`
 	PingListen    string `placeholder:"ADDRESS" vendor:"OP_PING_SERVER" help:"Address for /ping by plain HTTP."`
 
+	ownAccountFlags `group:"Account in the same process:"`
+
 	parsed serveSettings
 }
 
 // serveSettings are the parsed values of flags that kong reads as text.
 type serveSettings struct {
 	trustedProxies []netip.Prefix
+	account        accountSettings // of the account in this process
 	publicURL      string
 	vendorPort     bool   // Listen is OP_PORT's
 	vendorHTTP     string // what asks for plain HTTP as the vendor's image has it; may be empty
@@ -113,6 +116,15 @@ the same name. All clients behind a proxy that is not one of the --trusted-proxi
 one network, including the identity provider.
 
   scim-bridge serve --data-dir /var/lib/scim-bridge --public-url https://scim.example.com
+
+With --database and --account-listen the account is served in the same process, for whoever has no reason for two:
+scim-bridge account serve --help explains its settings, which have the same names or begin with account- here. The
+bridge then needs no --session. It reads the sealed one in its account, and follows activation and rotation by itself;
+the bearer token opens it as ever. It asks the account without a network, as 127.0.0.1 in the account's firewall.
+--trusted-proxies, --insecure-http and the settings of the log are for both. The account stops last.
+
+  scim-bridge account init --database sqlite:account.db --name Example > admin-token
+  scim-bridge serve --database sqlite:account.db --account-listen 127.0.0.1:8600 --listen 127.0.0.1:3002
 
 From a service manager that passes credentials (systemd, LoadCredential=), the session and the tokens are read as
 scim-bridge.session, scim-bridge.bearer-token and scim-bridge.monitoring-token, unless their flags are set.
@@ -156,7 +168,7 @@ func (s *serveCommand) Validate(command *kong.Context) error {
 		}
 		s.parsed.publicURL = strings.TrimRight(s.PublicURL, "/")
 	}
-	faults = append(faults, s.checkTLS(), s.listener().check())
+	faults = append(faults, s.checkTLS(), s.listener().check(), s.checkOwnAccount())
 	if s.AccountURL != "" {
 		if err := client.CheckURL(s.AccountURL); err != nil {
 			fault("--account-url: %w", err)
@@ -189,7 +201,9 @@ func (s *serveCommand) listener() plainListener {
 	}
 }
 
-func (s *serveCommand) files() certificateFiles { return certificateFiles{s.TLSCertFile, s.TLSKeyFile} }
+func (s *serveCommand) files() certificateFiles {
+	return certificateFiles{TLSCertFile: s.TLSCertFile, TLSKeyFile: s.TLSKeyFile}
+}
 
 // trustedProxies parses --trusted-proxies and reports all faults together.
 func trustedProxies(texts []string) ([]netip.Prefix, error) {
@@ -248,26 +262,24 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong, c
 	if err != nil {
 		return err
 	}
-	descriptors := httpkit.ShareDescriptors(1)
+	servers := 1
+	if s.hasOwnAccount() {
+		servers = 2
+	}
+	descriptors := httpkit.ShareDescriptors(servers)
 	if s.PingListen != "" {
 		descriptors.Inbound -= min(maxPingConnections, descriptors.Inbound/2)
 	}
 	transport := client.NewTransport(s.SourceAddress, accountRoots)
 	transport.MaxConnsPerHost = descriptors.Outbound
-	readSession := s.sessionReader()
-	if file, err := readSession(); err == nil {
-		if err := (kindSettings{s.AccountURL, s.SuspensionLimit}).check(file.Entries[0].Header); err != nil {
-			return &exit{exitUsage, err}
-		}
-	}
-	b, err := newBridge(bridgeConfig{
+	cfg := bridgeConfig{
 		listen:           s.address(),
 		publicURL:        s.publicURL(),
 		accountURL:       s.AccountURL,
 		suspensionLimit:  s.SuspensionLimit,
 		dataDir:          s.DataDir,
 		revision:         s.Revision,
-		readSession:      readSession,
+		readSession:      s.sessionReader(),
 		unsealTokenFile:  s.UnsealTokenFile,
 		unsealCredential: s.parsed.unsealCredential,
 		monitoring:       monitoring,
@@ -285,7 +297,16 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong, c
 		certificate:      certificate,
 		pingListen:       s.PingListen,
 		settings:         s.settings(command),
-	})
+	}
+	if s.hasOwnAccount() {
+		return s.serveBoth(ctx, cfg, logger)
+	}
+	if file, err := cfg.readSession(); err == nil {
+		if err := (kindSettings{s.AccountURL, s.SuspensionLimit}).check(file.Entries[0].Header); err != nil {
+			return &exit{exitUsage, err}
+		}
+	}
+	b, err := newBridge(cfg)
 	if err != nil {
 		return err
 	}

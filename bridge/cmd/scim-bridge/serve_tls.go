@@ -54,7 +54,7 @@ func (s *serveCommand) publicURL() string {
 func (s *serveCommand) checkTLS() error {
 	faults := []error{s.checkDomain(), s.files().check(s.TLSDomain)}
 	if s.servesTLS() {
-		faults = append(faults, checkHTTPS(s.PublicURL))
+		faults = append(faults, checkHTTPS("--public-url", s.PublicURL))
 	}
 	if !s.usesACME() {
 		for _, flag := range []flagValue{{"--acme-directory", s.ACMEDirectory}, {"--acme-ca-file", s.ACMECAFile}} {

@@ -29,7 +29,8 @@ func (s *serveCommand) settings(command *kong.Context) []setting {
 			continue
 		}
 		one := setting{flag.Name, valueOf(flag.Target), sourceOf(command, flag)}
-		if flag.Name == "session" && one.Value != notSet { // it may be the session itself
+		// The one may be the session itself, and the other may have a password.
+		if (flag.Name == "session" || flag.Name == "smtp-url") && one.Value != notSet {
 			one.Value = "set"
 		}
 		if source := credentialSource(s.parsed.credentials, one.Value); source != "" {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -32,7 +31,12 @@ type certificateSource interface {
 type certificateFiles struct {
 	TLSCertFile string `name:"tls-cert-file" placeholder:"FILE" help:"Serve HTTPS by this certificate (PEM)."`
 	TLSKeyFile  string `name:"tls-key-file" placeholder:"FILE" help:"Private key of --tls-cert-file (PEM)."`
+
+	prefix string // of the flags' names, in messages
 }
+
+func (c certificateFiles) certFlag() string { return "--" + c.prefix + "tls-cert-file" }
+func (c certificateFiles) keyFlag() string  { return "--" + c.prefix + "tls-key-file" }
 
 func (c certificateFiles) given() bool { return c.TLSCertFile != "" || c.TLSKeyFile != "" }
 
@@ -42,9 +46,9 @@ func (c certificateFiles) check(domain string) error {
 	case !c.given():
 		return nil
 	case c.TLSKeyFile == "":
-		return errors.New("--tls-cert-file is set without --tls-key-file: name the file of its private key too")
+		return fmt.Errorf("%s is set without %s: name the file of its private key too", c.certFlag(), c.keyFlag())
 	case c.TLSCertFile == "":
-		return errors.New("--tls-key-file is set without --tls-cert-file: name the file of its certificate too")
+		return fmt.Errorf("%s is set without %s: name the file of its certificate too", c.keyFlag(), c.certFlag())
 	}
 	return c.config(domain, nil).Check()
 }
@@ -56,13 +60,13 @@ func (c certificateFiles) config(domain string, log hclog.Logger) certificate.Fi
 		Read: func() (chain, key []byte, err error) {
 			const most = 1 << 20
 			if chain, err = durable.ReadFile(certFile, most); err != nil {
-				return nil, nil, session.FileError("--tls-cert-file", c.TLSCertFile, err)
+				return nil, nil, session.FileError(c.certFlag(), c.TLSCertFile, err)
 			}
 			if key, err = durable.ReadFile(keyFile, most); err != nil {
-				return nil, nil, session.FileError("--tls-key-file", c.TLSKeyFile, err)
+				return nil, nil, session.FileError(c.keyFlag(), c.TLSKeyFile, err)
 			}
 			if log != nil {
-				err = closeToOthers("--tls-key-file", keyFile, func(text string) { log.Warn(text) })
+				err = closeToOthers(c.keyFlag(), keyFile, func(text string) { log.Warn(text) })
 			}
 			return chain, key, err
 		},
@@ -73,10 +77,10 @@ func (c certificateFiles) config(domain string, log hclog.Logger) certificate.Fi
 	}
 }
 
-// checkHTTPS refuses a public URL that contradicts a certificate.
-func checkHTTPS(publicURL string) error {
+// checkHTTPS refuses a public URL, given by a flag, that contradicts a certificate.
+func checkHTTPS(flag, publicURL string) error {
 	if strings.HasPrefix(strings.ToLower(publicURL), "http://") {
-		return fmt.Errorf("--public-url=%q is plain HTTP, but the server has a certificate: write https:// instead",
+		return fmt.Errorf("%s=%q is plain HTTP, but the server has a certificate: write https:// instead", flag,
 			publicURL)
 	}
 	return nil

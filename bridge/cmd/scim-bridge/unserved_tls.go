@@ -36,7 +36,7 @@ var (
 )
 
 func (c certificateFiles) flags() []flagValue {
-	return []flagValue{{"--tls-cert-file", c.TLSCertFile}, {"--tls-key-file", c.TLSKeyFile}}
+	return []flagValue{{c.certFlag(), c.TLSCertFile}, {c.keyFlag(), c.TLSKeyFile}}
 }
 
 // unserved refuses the settings about HTTPS that a command does not take: flags, our variables

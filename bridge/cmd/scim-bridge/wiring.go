@@ -39,7 +39,8 @@ import (
 // bridgeConfig configures a bridge.
 type bridgeConfig struct {
 	listen, publicURL string
-	listener          net.Listener // already bound; nil binds listen
+	listener          net.Listener    // already bound; nil binds listen
+	own               *accountService // the account, if it is in this process; nil if it is elsewhere
 	accountURL        string
 	suspensionLimit   string // of a SCIM server's session; empty for the default
 	dataDir           string
@@ -174,6 +175,9 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	b.verifier = auth.NewTokenVerifier(
 		b.far.reader(cfg.readSession, kindSettings{cfg.accountURL, cfg.suspensionLimit}),
 		recordedConnector{b.far, b.journal}, time.Now)
+	if cfg.own != nil {
+		b.verifier.Follow()
+	}
 	b.watcher = &provision.Watcher{
 		Room:     b.far,
 		Every:    cfg.confirmation,
