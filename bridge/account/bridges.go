@@ -98,7 +98,31 @@ func stateOf(b store.Bridge, now time.Time) string {
 // AdmitSession returns the caller that a session belongs to, if the firewall allows
 // the address of the request.
 func (a *Account) AdmitSession(ctx context.Context, secret string, address netip.Addr) (Caller, error) {
-	caller := Caller{Kind: ByBridge, Address: address}
+	switch caller, refusal, err := a.readSession(ctx, secret, address); {
+	case err != nil:
+		return caller, err
+	case caller.ID == "":
+		return a.refuseSession(ctx, secret, caller)
+	case refusal != nil:
+		return caller, errors.Join(a.noteSessionRefusal(ctx, caller, refusal), refusal)
+	default:
+		return caller, nil
+	}
+}
+
+// AdmitsSession returns what AdmitSession does, and reports whether that is without an error. If it is not, nothing is
+// recorded: the caller calls AdmitSession then.
+func (a *Account) AdmitsSession(ctx context.Context, secret string, address netip.Addr) (Caller, bool) {
+	caller, refusal, err := a.readSession(ctx, secret, address)
+	return caller, err == nil && caller.ID != "" && refusal == nil
+}
+
+// readSession returns the caller that a session belongs to, and why it is refused. The caller has no ID if the session
+// is not live.
+func (a *Account) readSession(ctx context.Context, secret string, address netip.Addr) (
+	caller Caller, refusal, err error,
+) {
+	caller = Caller{Kind: ByBridge, Address: address}
 	type admitted struct {
 		store.Session
 		firewall firewall.State
@@ -111,24 +135,16 @@ func (a *Account) AdmitSession(ctx context.Context, secret string, address netip
 		return k, found, err
 	}
 	known, found, err := store.Cached(ctx, a.Store, "session "+digest, load)
-	if err != nil {
-		return caller, err
-	}
-	if !found || !known.EndsAt.After(a.Time()) {
-		return a.refuseSession(ctx, secret, caller)
+	if err != nil || !found || !known.EndsAt.After(a.Time()) {
+		return caller, nil, err
 	}
 	caller.ID, caller.SessionID = known.Instance, known.ID
 	d, err := a.decideBy(known.firewall, address)
 	if err != nil {
-		return caller, err
+		return caller, nil, err
 	}
-	switch refusal, err := a.refusal(ctx, d); {
-	case err != nil:
-		return caller, err
-	case refusal != nil:
-		return caller, errors.Join(a.noteSessionRefusal(ctx, caller, refusal), refusal)
-	}
-	return caller, nil
+	refusal, err = a.refusal(ctx, d)
+	return caller, refusal, err
 }
 
 // refuseSession refuses a session that is not live. Which policy ended it is told

@@ -67,7 +67,9 @@ type handlers struct {
 
 // New returns a handler for the account: the API, the public pages, the metrics and
 // the two probes.
-func New(c Config) http.Handler {
+func New(c Config) http.Handler { return build(c) }
+
+func build(c Config) *server {
 	if c.Events == nil {
 		c.Events = httpkit.NewEventLog(c.Logger)
 	}

@@ -239,6 +239,7 @@ type accountService struct {
 	account    *account.Account
 	listener   accountListener
 	handler    http.Handler
+	local      *server.Local // for a bridge in this process
 	events     *httpkit.EventLog
 	releaser   *holdReleaser
 	startMails func(context.Context) (stop func())
@@ -256,7 +257,7 @@ func newAccountService(ctx context.Context, a *account.Account, listener account
 		cfg.Certificate = listener.certificate.Validity
 	}
 	s.startMails = openMails(ctx, a, listener.mailServer, &cfg)
-	s.handler = server.New(cfg)
+	s.handler, s.local = server.NewLocal(cfg, loopback)
 	return s
 }
 

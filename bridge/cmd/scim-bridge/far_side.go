@@ -21,10 +21,11 @@ import (
 // A SCIM server has no people who wait, no other bridges and no members that SCIM does not show. It
 // holds nothing either, so the guard before it does.
 type farSide struct {
-	account  *account.Connector
-	front    *front.Connector
-	guard    *guard.Guard // before the front
-	isServer atomic.Bool
+	account   *account.Connector
+	directory bridge.Directory // the account's people and groups: by the connector, or within this process
+	front     *front.Connector
+	guard     *guard.Guard // before the front
+	isServer  atomic.Bool
 }
 
 // reader returns read, which chooses the connector by the kind of what it has read.
@@ -130,7 +131,7 @@ func (f *farSide) search() bridge.Directory {
 	if f.isServer.Load() {
 		return f.guard
 	}
-	return f.account
+	return f.directory
 }
 
 // Person implements explain.Account.

@@ -22,6 +22,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/bundle"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/front"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/local"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/guard"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
@@ -143,7 +144,8 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	b.metrics = metrics
 	b.bundles = &bundle.Builder{Folder: cfg.dataDir, Source: b.bundleSource}
 	b.openJournal()
-	transport := account.NewMeter(metrics).Transport(cfg.transport)
+	meter := account.NewMeter(metrics)
+	transport := meter.Transport(cfg.transport)
 	b.far = &farSide{
 		account: account.New(account.Config{
 			URL:       cfg.accountURL,
@@ -162,6 +164,10 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 			Now:       time.Now,
 			OnSignIn:  b.recordSignIn,
 		}),
+	}
+	b.far.directory = b.far.account
+	if cfg.own != nil {
+		b.far.directory = local.New(b.far.account, cfg.own.local, meter)
 	}
 	b.far.guard = guard.New(guard.Config{
 		Directory: b.far.front,
@@ -317,7 +323,7 @@ func (b *runningBridge) scimHandler() http.Handler {
 			})
 		})
 	}
-	toAccount, toServer := to(b.far.account), to(b.far.guard)
+	toAccount, toServer := to(b.far.directory), to(b.far.guard)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if b.far.isServer.Load() {
 			toServer().ServeHTTP(w, r)

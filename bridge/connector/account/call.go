@@ -39,8 +39,9 @@ const (
 	longestRequest = 4 * time.Minute
 )
 
-func (r request) timeout() time.Duration {
-	return min(requestTimeout+time.Duration(r.members)*eachMember, longestRequest)
+// Timeout returns what bounds a question that sets, adds or removes so many members, with all its repetitions.
+func Timeout(members int) time.Duration {
+	return min(requestTimeout+time.Duration(members)*eachMember, longestRequest)
 }
 
 // pauses are before the second, third and fourth attempt. An account that
@@ -65,7 +66,7 @@ const maxSignIns = 3
 // call asks and returns the answer, or an error as the Directory promises it.
 // lost reports whether an earlier attempt may have had its effect.
 func call[T any](ctx context.Context, c *Connector, r request) (answer T, lost bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, r.timeout())
+	ctx, cancel := context.WithTimeout(ctx, Timeout(r.members))
 	defer cancel()
 	ended := 0 // sessions, under this request
 	retry.Do(ctx, func() (next client.Next, asked time.Duration) {

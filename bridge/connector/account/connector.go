@@ -28,7 +28,7 @@ type Config struct {
 	URL string
 	// Bridge is how this process introduces itself.
 	Bridge api.BridgeIdentity
-	// Transport reaches the account: client.NewTransport's, or in dev InProcess's.
+	// Transport reaches the account: client.NewTransport's, or InProcess's.
 	Transport http.RoundTripper
 	Log       hclog.Logger
 	Now       func() time.Time
@@ -487,6 +487,17 @@ func logFields(code problem.Code, facts problem.Facts, failures int) []any {
 		}
 	}
 	return append(fields, "attempts", failures)
+}
+
+// Session returns the token of the session with the account, for a Directory in the account's own process. It is empty
+// while the bridge is not signed in.
+func (c *Connector) Session() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.login == nil || c.state.Phase != SignedIn {
+		return ""
+	}
+	return c.login.token
 }
 
 // AwaitSignIn waits for a sign-in under way to succeed or to fail, as long as a

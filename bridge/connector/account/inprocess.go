@@ -23,6 +23,12 @@ type inProcess struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := req.Context().Err(); err != nil { // as no other transport would send it
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
 	served := req.WithContext(req.Context()) // a RoundTripper leaves the request alone
 	served.RemoteAddr, served.RequestURI, served.Host = t.from, req.URL.RequestURI(), req.URL.Host
 	if served.Body == nil {

@@ -294,6 +294,14 @@ var walls = []wall{
 		why:   "the connector speaks to the account's API, never to its store",
 	},
 	{
+		room: "bridge/connector/local",
+		may: []string{"bridge", "bridge/account", "bridge/account/directory", "bridge/account/server",
+			"bridge/connector/account", "bridge/internal"},
+		tests: []string{"bridge/account/api", "bridge/account/client", "bridge/account/signin", "bridge/account/store",
+			"bridge/health", "bridge/session"},
+		why: "it stands between a bridge and the account in its process, and is the only one that knows both",
+	},
+	{
 		room: "bridge/connector/scim",
 		may:  []string{"bridge", "bridge/internal", "bridge/scim/filter", "bridge/scim/schema"},
 		tests: []string{"bridge/account", "bridge/account/api", "bridge/account/client", "bridge/account/server",
@@ -334,7 +342,7 @@ var walls = []wall{
 			"bridge/account/signin", "bridge/account/smtp",
 			"bridge/account/store", "bridge/account/suspension", "bridge/auth", "bridge/build", "bridge/bundle",
 			"bridge/certificate",
-			"bridge/connector/account", "bridge/connector/front",
+			"bridge/connector/account", "bridge/connector/front", "bridge/connector/local",
 			"bridge/control", "bridge/datadir", "bridge/explain", "bridge/guard",
 			"bridge/health", "bridge/internal", "bridge/journal", "bridge/problem", "bridge/provision", "bridge/scim",
 			"bridge/server", "bridge/server/page", "bridge/session", "bridge/simulate"},
