@@ -35,9 +35,14 @@ type judged struct {
 func newJudged(t *testing.T) *judged {
 	t.Helper()
 	account := newAccount(t)
-	j := &judged{t: t, pair: account.activate()}
+	pair := account.activate()
+	return judge(t, account, pair, serve(t, folder(t, pair.sealed), "--log-level", "error"))
+}
+
+func judge(t *testing.T, account *realAccount, pair pair, bridge *process) *judged {
+	t.Helper()
 	account.limit("off") // so many are deleted within an hour
-	j.process = serve(t, folder(t, j.pair.sealed), "--log-level", "error")
+	j := &judged{t: t, pair: pair, process: bridge}
 	j.token = tokenFile(t, j.pair)
 	create(t, j.process, j.pair, "real@example.com")
 	j.before = j.everybody()
@@ -200,6 +205,21 @@ func TestABridgeConforms(t *testing.T) {
 	if after := j.everybody(); c.code != 0 || !strings.Contains(after, "goo_"+c.json.Run+"-1@example.com") {
 		t.Errorf("exit %d; there is\n%s\n%s", c.code, after, c.out)
 	}
+}
+
+// Every identity provider is answered alike where the account is in the bridge's process.
+func TestABridgeInOneProcessConforms(t *testing.T) {
+	t.Parallel()
+	o := newOneProcess(t, "--log-level", "error")
+	j := judge(t, o.realAccount, o.activate(), o.process)
+	c := j.play(j.url(""), nil, "--idp", "all", "--people", "21", "--groups", "2")
+	if c.code != 0 || c.json.Result != "right" || len(c.states(simulate.StateRight)) != len(simulate.Habits()) ||
+		len(c.json.IdPs) != len(simulate.IdPs()) {
+		t.Fatalf("exit %d, %s, wrong: %v, unsupported: %v, not played: %v\n%s%s", c.code, c.json.Result,
+			c.states(simulate.StateWrong), c.states(simulate.StateUnsupported),
+			c.states(simulate.StateNotPlayed), c.out, c.err)
+	}
+	j.leftNothing(c)
 }
 
 // A server that reads a removal by the letter of RFC 7644 empties the group.

@@ -154,7 +154,6 @@ var changes = map[bool][]string{
 // account lose power. What was acknowledged holds, to the last member.
 func TestAGroupHoldsExactlyTheRightSetAfterCrashes(t *testing.T) {
 	t.Parallel()
-	const clients, each, rounds = 64, 4, 10
 	backend := newAccountProcess(t)
 	pair := backend.activate()
 	token := filepath.Join(t.TempDir(), "token")
@@ -168,11 +167,55 @@ func TestAGroupHoldsExactlyTheRightSetAfterCrashes(t *testing.T) {
 		return b
 	}
 	bridge := start()
+	members := joinAndLeave(t, "http://"+listen+"/scim/v2", pair, 10, func() {
+		bridge.kill()
+		bridge = start()
+	}, func() {
+		backend.kill()
+		backend.start()
+	})
+	bridge.terminate()
+	checkMembers(t, backend.database, members)
+}
 
+// In one process, account and bridge lose power together.
+func TestAGroupHoldsExactlyTheRightSetAfterCrashesOfOneProcess(t *testing.T) {
+	t.Parallel()
+	token, listen := filepath.Join(t.TempDir(), "token"), ports.Free(t)
+	o := newOneProcess(t, "--listen", listen, "--unseal-token-file", token, "--log-level", "warn")
+	pair := o.activate()
+	if err := os.WriteFile(token, []byte(pair.token.Reveal()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.awaitState(control.Ready)
+	crash := func() {
+		o.kill()
+		o.start(o.dir)
+		o.awaitState(control.Ready)
+	}
+	members := joinAndLeave(t, "http://"+listen+"/scim/v2", pair, 6, crash, crash)
+	o.terminate()
+	checkMembers(t, o.database, members)
+}
+
+// checkMembers lets the account's own check count the members of groups.
+func checkMembers(t *testing.T, database string, members int) {
+	t.Helper()
+	out := output(t, "account", "check", "--database", "sqlite:"+database)
+	if !strings.Contains(out, fmt.Sprintf("groups with %d members", members)) {
+		t.Errorf("the account's check says %s, want %d members", out, members)
+	}
+}
+
+// joinAndLeave lets clients change one group, each in so many rounds, and calls crash and crashAgain meanwhile. It
+// compares the members with what was acknowledged, and returns their number.
+func joinAndLeave(t *testing.T, url string, pair pair, rounds int, crash, crashAgain func()) (members int) {
+	t.Helper()
+	const clients, each = 64, 4
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	c := &stubbornClient{
-		t: t, url: "http://" + listen + "/scim/v2", token: pair.token.Reveal(),
+		t: t, url: url, token: pair.token.Reveal(),
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * clients}},
 	}
 	ids := c.people(ctx, clients*each)
@@ -206,13 +249,11 @@ func TestAGroupHoldsExactlyTheRightSetAfterCrashes(t *testing.T) {
 			}
 		})
 	}
-	const all = clients * rounds
+	all := int64(clients * rounds)
 	await(t, "a third of the changes", func() bool { return done.Load() > all/3 })
-	bridge.kill()
-	bridge = start()
+	crash()
 	await(t, "two thirds of the changes", func() bool { return done.Load() > all*2/3 })
-	backend.kill()
-	backend.start()
+	crashAgain()
 	working.Wait()
 	t.Logf("%d changes, %d requests sent again", done.Load(), c.retries.Load())
 	if c.retries.Load() == 0 {
@@ -246,11 +287,7 @@ func TestAGroupHoldsExactlyTheRightSetAfterCrashes(t *testing.T) {
 	if held := slices.Sorted(maps.Keys(in)); !slices.Equal(held, right) {
 		t.Errorf("the group holds %d members\n%v\nwant %d\n%v", len(held), held, len(right), right)
 	}
-	bridge.terminate()
-	out := output(t, "account", "check", "--database", "sqlite:"+backend.database)
-	if !strings.Contains(out, fmt.Sprintf("groups with %d members", len(right))) {
-		t.Errorf("the account's check says %s, want %d members", out, len(right))
-	}
+	return len(right)
 }
 
 func patchOf(shape, id string) string {
