@@ -190,3 +190,25 @@ func TestTheDatabaseOfOneProcessIsRefusedAsTheAccounts(t *testing.T) {
 		}
 	}
 }
+
+// The two ports have certificates of their own, and a bridge needs no way through the account's.
+func TestTheAccountOfOneProcessServesHTTPS(t *testing.T) {
+	t.Parallel()
+	o := newOneProcess(t)
+	p := o.activate()
+	o.terminate()
+	own, address := newOwnCertificate(t), o.realAccount.address()
+	o.args = append(o.args, "--account-tls-cert-file", own.cert, "--account-tls-key-file", own.key)
+	o.start(o.dir)
+	if got := o.users(p.token, http.MethodPost, person("a@example.com")); got.status != http.StatusCreated {
+		t.Errorf("the bridge, by plain HTTP: %d %s", got.status, got.body)
+	}
+	members := "https://" + address + "/v1/members?address=a@example.com"
+	if got := askBy(t, own.client(), http.MethodGet, members, o.token, ""); got.status != http.StatusOK ||
+		!strings.Contains(got.body, "a@example.com") {
+		t.Errorf("the account, by HTTPS: %d %s", got.status, got.body)
+	}
+	if url := o.status().AccountURL; url != "https://"+address {
+		t.Errorf("the bridge's account is at %s", url)
+	}
+}
