@@ -18,6 +18,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
 // A program is a scim-bridge, or another server.
@@ -155,7 +158,7 @@ func (s *site) startPeer(ctx context.Context) (err error) {
 
 func (s *site) startTwo(ctx context.Context) error {
 	s.mode = "two"
-	account, err := freeAddress(ctx)
+	accountAddress, err := freeAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -166,9 +169,14 @@ func (s *site) startTwo(ctx context.Context) error {
 	if err := os.WriteFile(token, []byte(s.bearer), 0o600); err != nil {
 		return err
 	}
+	if !s.program.isOld { // an older dev leaves its session where a bridge looks for it
+		if err := s.writeSession(ctx); err != nil {
+			return err
+		}
+	}
 	for _, args := range [][]string{
-		{"account", "account", "serve", "--database", "sqlite:" + s.database(), "--listen", account},
-		{"bridge", "serve", "--data-dir", s.dir, "--listen", s.address, "--account-url", "http://" + account,
+		{"account", "account", "serve", "--database", "sqlite:" + s.database(), "--listen", accountAddress},
+		{"bridge", "serve", "--data-dir", s.dir, "--listen", s.address, "--account-url", "http://" + accountAddress,
 			"--unseal-token-file", token},
 	} {
 		_, p, err := s.command(ctx, args[0], args[1:]...)
@@ -180,6 +188,24 @@ func (s *site) startTwo(ctx context.Context) error {
 		}
 	}
 	return s.ready(ctx)
+}
+
+// writeSession puts the account's sealed session where a bridge looks for it.
+func (s *site) writeSession(ctx context.Context) error {
+	rows, err := store.Open(ctx, "sqlite:"+s.database())
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	a, err := account.Load(ctx, rows)
+	if err != nil {
+		return err
+	}
+	sealed, err := a.SealedSession(ctx)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.dir, "session"), []byte(sealed), 0o600)
 }
 
 func (s *site) database() string { return filepath.Join(s.dir, "account.db") }
