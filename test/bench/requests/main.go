@@ -59,7 +59,7 @@ func parse(args []string) (options, error) {
 	modes := flags.String("modes", "dev,two", "dev: one process; two: bridge and account apart")
 	only := flags.String("run", "", "measure only the phases that match this regular expression")
 	flags.StringVar(&o.against, "against", "", "measure the older scim-bridge in this `file`, too, in turn")
-	flags.Func("beside", "measure another SCIM server, too, in turn: `NAME=COMMAND`; repeatable", func(text string) error {
+	flags.Func("beside", "measure another SCIM server, too, in turn: `NAME=COMMAND`", func(text string) error {
 		name, command, found := strings.Cut(text, "=")
 		if !found || name == "" || command == "" {
 			return errors.New("it must be like NAME=COMMAND")
