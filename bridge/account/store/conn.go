@@ -20,7 +20,6 @@ import (
 // SQLite is spoken to directly and not through database/sql, whose locks and
 // conversions cost a small statement more than SQLite does.
 type conn struct {
-	names    groupNames
 	db       *sqlite3.Conn
 	prepared map[string]*sqlite3.Stmt
 	broken   bool // not fit for another transaction
@@ -28,6 +27,8 @@ type conn struct {
 	kept  bool      // the last transaction goes on, and its snapshot serves the next one
 	at    walHeader // the newest state before the snapshot was taken
 	round int       // of the pool, before the snapshot was taken
+
+	groupNames map[string]*groupName // those that were read in the snapshot
 }
 
 // maxPrepared bounds the statements of a connection. The program's own are
@@ -75,6 +76,7 @@ func (c *conn) begin(newest walHeader, known bool) error {
 			return err
 		}
 	}
+	c.groupNames = nil
 	_, err := c.exec("BEGIN")
 	return err
 }

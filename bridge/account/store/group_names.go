@@ -13,12 +13,6 @@ type groupName struct {
 	version   int64
 }
 
-// groupNames are what a connection has read of one version of the database, by the ids of groups.
-type groupNames struct {
-	version int64
-	byID    map[string]*groupName
-}
-
 // maxGroupNames bounds the names that a connection keeps.
 const maxGroupNames = 1000
 
@@ -33,10 +27,7 @@ func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
 	if references == 0 {
 		return nil
 	}
-	names, err := tx.groupNames()
-	if err != nil {
-		return err
-	}
+	names := tx.groupNames()
 	all := make([]Reference, 0, references)
 	var groups []*groupName // of one person
 	for i := range people {
@@ -48,6 +39,7 @@ func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
 		for id := range strings.SplitSeq(p.groupIDs, " ") {
 			g, known := names[id]
 			if !known {
+				var err error
 				if g, err = tx.groupName(ctx, id); err != nil {
 					return err
 				}
@@ -73,21 +65,16 @@ func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
 	return nil
 }
 
-// groupNames returns the names that were read of the version of the database that tx reads.
-func (tx *Tx) groupNames() (map[string]*groupName, error) {
-	if tx.conn == tx.store.writer { // its version does not tell of what it wrote itself
-		return make(map[string]*groupName), nil
+// groupNames returns the names that were read in the snapshot that tx reads, by the ids of groups.
+func (tx *Tx) groupNames() map[string]*groupName {
+	c := tx.conn
+	if c == tx.store.writer { // a name may change within its transaction
+		return make(map[string]*groupName)
 	}
-	// A number that changes when another connection, of any process, commits.
-	rows, err := tx.conn.query(`PRAGMA data_version`)
-	var version int64
-	if err := (onlyRow{rows, err}).Scan(&version); err != nil {
-		return nil, err
+	if c.groupNames == nil {
+		c.groupNames = make(map[string]*groupName)
 	}
-	if n := &tx.conn.names; n.byID == nil || n.version != version {
-		*n = groupNames{version, make(map[string]*groupName)}
-	}
-	return tx.conn.names.byID, nil
+	return c.groupNames
 }
 
 func (tx *Tx) groupName(ctx context.Context, id string) (*groupName, error) {
