@@ -1,10 +1,8 @@
 package stories
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +16,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+	"github.com/scimbridge/terraform-provider-scimbridge/test/ports"
 )
 
 // A scimServer is a far side that can be brought into each of its problems: it has people
@@ -49,10 +48,7 @@ func (s *scimServer) url() string { return "http://" + s.address + "/scim/v2" }
 // up serves until down is called.
 func (s *scimServer) up() {
 	s.t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.address)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	l := ports.Listen(s.t, s.address)
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
 	go func() { _ = s.http.Serve(l) }()
 }

@@ -2,11 +2,15 @@
 package ports
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // Ports outside the range that systems assign for port 0, and to clients.
@@ -26,13 +30,11 @@ func Free(t testing.TB) string {
 		if err != nil {
 			continue
 		}
-		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
-		if err != nil {
+		// Not by listening: see Listen.
+		if conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address); err == nil {
+			conn.Close()
 			mark.Close()
 			continue
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
 		}
 		t.Cleanup(func() { mark.Close() })
 		return address
@@ -40,3 +42,22 @@ func Free(t testing.TB) string {
 	t.Fatal("no port is free")
 	return ""
 }
+
+// Listen listens at an address that something may have listened at a moment ago. A process that is being started has
+// copies of all descriptors until it runs its program, so an address can be in use for a while after its listener was
+// closed.
+func Listen(t testing.TB, address string) net.Listener {
+	t.Helper()
+	for until := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		l, err := new(net.ListenConfig).Listen(context.WithoutCancel(t.Context()), "tcp", address)
+		if err == nil {
+			return l
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(until) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// patience is how long an address may stay in use.
+const patience = 30 * time.Second

@@ -3,6 +3,7 @@ package ports
 import (
 	"net"
 	"testing"
+	"time"
 )
 
 // Two processes that test beside each other may count from the same port on.
@@ -13,9 +14,23 @@ func TestAnAddressIsOneTests(t *testing.T) {
 	if second := Free(t); second == first {
 		t.Errorf("both tests have %s", first)
 	}
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", first)
+	l := Listen(t, first) // as a program that the address is for
+	defer l.Close()
+	again()
+	again()
+	if third := Free(t); third == first {
+		t.Errorf("%s is another test's, and in use", first)
+	}
+}
+
+// A listener that was closed lives on in a process that has a copy of it.
+func TestAnAddressIsWaitedFor(t *testing.T) {
+	l := Listen(t, Free(t))
+	copied, err := l.(*net.TCPListener).File()
 	if err != nil {
-		t.Fatalf("a program cannot use its address: %v", err)
+		t.Fatal(err)
 	}
 	l.Close()
+	time.AfterFunc(100*time.Millisecond, func() { copied.Close() })
+	Listen(t, l.Addr().String()).Close()
 }

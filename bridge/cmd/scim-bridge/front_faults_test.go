@@ -8,7 +8,6 @@ import (
 	"io"
 	"log"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -78,10 +77,7 @@ func (f *faultyWay) url() string { return "http://" + f.address + "/scim/v2" }
 // up serves until down is called, which ends connections too.
 func (f *faultyWay) up() {
 	f.t.Helper()
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", f.address)
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	l := ports.Listen(f.t, f.address)
 	f.server = &http.Server{Handler: f, ReadHeaderTimeout: time.Minute}
 	go func() { _ = f.server.Serve(l) }()
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -33,6 +32,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/test/ports"
 )
 
 // timeout limits every wait. It is long enough for a loaded machine with the race
@@ -114,10 +114,7 @@ func (r *realAccount) accept(address string) {
 // up serves on address; down ends that, connections included.
 func (r *realAccount) up(address string) {
 	r.t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	l := ports.Listen(r.t, address)
 	r.url = "http://" + l.Addr().String()
 	r.model.PublicURL = r.url
 	r.server = &http.Server{

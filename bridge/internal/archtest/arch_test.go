@@ -472,7 +472,7 @@ var walls = []wall{
 		room: "provider/stories",
 		tests: []string{"bridge/account/api", "bridge/account/ipdata", "bridge/certificate/certificatetest",
 			"bridge/control", "bridge/problem", "bridge/session", "bridge/simulate", "provider/providertest",
-			"test/browser"},
+			"test/browser", "test/ports"},
 		why: "a story is played from outside",
 	},
 
