@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"time"
 
+	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/driver"
 	"github.com/pressly/goose/v3"
 )
@@ -16,13 +18,47 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// isCurrent tells that the database has the newest schema that this program knows, so that
-// goose has nothing to do: to find that out takes it longer than all else in opening a database.
-// What cannot be read here is for goose to say.
-func isCurrent(ctx context.Context, c *conn) bool {
-	have, know, err := (&Tx{conn: c}).schemaVersion(ctx)
-	return err == nil && have == know
+// bringUpToDate migrates the database at path, which writer is a connection to, unless it has the newest schema that
+// this program knows: to find that out takes goose longer than all else in opening a database. What cannot be read
+// here is for goose to say.
+//
+// Another process may migrate the database at the same time. Each step is a transaction, so that one of the two fails,
+// with whatever its statements say of what is there already. It goes on from where the other one has come to.
+func bringUpToDate(ctx context.Context, writer *conn, path string, pragmas []string, wait time.Duration) error {
+	const none = -1
+	version := func() (have, know int64) {
+		have, know, err := (&Tx{conn: writer}).schemaVersion(ctx)
+		if err != nil {
+			return none, know
+		}
+		return have, know
+	}
+	have, know := version()
+	if have == know {
+		return nil
+	}
+	for until := time.Now().Add(wait); ; {
+		err := migrate(ctx, path, pragmas)
+		if err == nil {
+			_, err = writer.exec("PRAGMA wal_checkpoint(TRUNCATE)") // a migration may have written all rows anew
+			return err
+		}
+		before := have
+		if have, know = version(); have == know {
+			return nil
+		}
+		hasMoved := have > before
+		if !hasMoved && (!errors.Is(err, sqlite3.BUSY) || time.Now().After(until)) {
+			return err
+		}
+		if !hasMoved {
+			time.Sleep(busyPause)
+		}
+	}
 }
+
+// busyPause is how long a migration waits before it tries again what another process held up.
+const busyPause = 20 * time.Millisecond
 
 // migrate brings the schema at path up to date, over database/sql, as goose
 // needs it.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3/driver"
 	"github.com/pressly/goose/v3"
+	"golang.org/x/sync/errgroup"
 )
 
 // inUse is an account that was in use before there were holds: active, suspended,
@@ -317,5 +319,40 @@ func TestMailsFromBeforeTheyWereSent(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A command beside a server that is started after an upgrade opens the same old database, or a new one, at the same
+// time.
+func TestADatabaseIsMigratedByManyAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(path string){
+		"a new one": func(string) {},
+		"an old one": func(path string) {
+			makeOld(t, path, func(context.Context, *goose.Provider) error { return nil })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "account.db")
+			prepare(path)
+			var openings errgroup.Group
+			for range 4 {
+				openings.Go(func() error {
+					s, err := Open(t.Context(), "sqlite:"+path)
+					if err != nil {
+						return err
+					}
+					faults, err := s.Check(t.Context())
+					if len(faults) > 0 {
+						t.Errorf("the database has faults: %v", faults)
+					}
+					return errors.Join(err, s.Close())
+				})
+			}
+			if err := openings.Wait(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -47,7 +47,7 @@ type Email struct{ Value, Type string }
 // personColumns has the longest text first: see Rows.
 const personColumns = `p.attributes, p.id, p.member_id, p.user_name, p.external_id, p.display_name,
 	p.wanted_address, p.wanted_since, p.wanted_blocked, p.version, p.created_at, p.modified_at, p.position,
-	 p.member_state, p.member_suspended, p.member_address, p.pending_address, p.group_ids`
+	p.member_state, p.member_suspended, p.member_address, p.pending_address, p.group_ids`
 
 func (p *Person) scan(rows *Rows) error {
 	return rows.Scan(

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ncruces/go-sqlite3"
 )
 
 // A Store is an open database. It is safe for concurrent use, and a second
@@ -88,19 +90,19 @@ func openSQLite(ctx context.Context, path string, wait time.Duration) (*Store, e
 	}
 	// The writer touches a dozen indexes for a person; in 8 MB it finds them again. What would undo a savepoint is
 	// larger than what SQLite keeps in memory by itself: it would go through a temporary file each time.
-	writer, err := newConn(path, append(slices.Clip(pragmas), "cache_size(-8000)", "temp_store(memory)",
-		fmt.Sprintf("wal_autocheckpoint(%d)", logPages), fmt.Sprintf("journal_size_limit(%d)", logPages*pageSize)))
+	ofWriter := append(slices.Clip(pragmas), "cache_size(-8000)", "temp_store(memory)",
+		fmt.Sprintf("wal_autocheckpoint(%d)", logPages), fmt.Sprintf("journal_size_limit(%d)", logPages*pageSize))
+	writer, err := newConn(path, ofWriter)
+	// SQLite does not wait where another process begins the log of a new database.
+	for until := time.Now().Add(wait); errors.Is(err, sqlite3.BUSY) && time.Now().Before(until); {
+		time.Sleep(busyPause)
+		writer, err = newConn(path, ofWriter)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if !isCurrent(ctx, writer) {
-		err := migrate(ctx, path, pragmas)
-		if err == nil {
-			_, err = writer.exec("PRAGMA wal_checkpoint(TRUNCATE)") // a migration may have written all rows anew
-		}
-		if err != nil {
-			return nil, errors.Join(err, writer.close())
-		}
+	if err := bringUpToDate(ctx, writer, path, pragmas, wait); err != nil {
+		return nil, errors.Join(err, writer.close())
 	}
 	s := &Store{
 		writer:   writer,

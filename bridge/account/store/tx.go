@@ -126,7 +126,8 @@ func (tx *Tx) savepoint(ctx context.Context, fn func(context.Context) error) (er
 		return nil, fmt.Errorf("setting a savepoint: %w", fatal)
 	}
 	before, appended := len(tx.committed), tx.appended
-	if err = fn(ctx); err != nil {
+	var panicked any
+	if err = recovering(ctx, fn, &panicked); err != nil {
 		tx.committed, tx.appended = tx.committed[:before], appended
 		if _, fatal := tx.Exec(ctx, "ROLLBACK TO step"); fatal != nil {
 			return err, fmt.Errorf("rolling back to a savepoint: %w", fatal)
@@ -135,5 +136,18 @@ func (tx *Tx) savepoint(ctx context.Context, fn func(context.Context) error) (er
 	if _, fatal := tx.Exec(ctx, "RELEASE step"); fatal != nil {
 		return err, fmt.Errorf("releasing a savepoint: %w", fatal)
 	}
+	if panicked != nil {
+		panic(panicked) // what it interrupted is undone
+	}
 	return err, nil
+}
+
+// recovering calls fn, and reports a panic of it as an error, too.
+func recovering(ctx context.Context, fn func(context.Context) error, panicked *any) (err error) {
+	defer func() {
+		if *panicked = recover(); *panicked != nil {
+			err = fmt.Errorf("panic in a transaction: %v", *panicked)
+		}
+	}()
+	return fn(ctx)
 }

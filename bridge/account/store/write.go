@@ -34,14 +34,9 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) 
 		if err := ctx.Err(); err != nil {
 			return err, nil // the caller left while this waited
 		}
-		return tx.savepoint(ctx, func(ctx context.Context) (err error) {
+		return tx.savepoint(ctx, func(ctx context.Context) error {
 			// A panic is the caller's, not the writer's.
-			defer func() {
-				if panicked = recover(); panicked != nil {
-					err = fmt.Errorf("panic in a transaction: %v", panicked)
-				}
-			}()
-			return fn(ctx, tx)
+			return recovering(ctx, func(ctx context.Context) error { return fn(ctx, tx) }, &panicked)
 		})
 	}}
 	select {

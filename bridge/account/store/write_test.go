@@ -93,6 +93,26 @@ func TestWhatFailsAmongWritesThatShareACommitLeavesTheOthersWhole(t *testing.T) 
 				t.Error(err)
 			}
 		},
+		func(id string, n *atomic.Int32) { // succeeds, with a part that panics
+			if err := s.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				func() {
+					defer func() {
+						if got := recover(); got != "boom"+id {
+							t.Errorf("recovered %v, want boom%s", got, id)
+						}
+					}()
+					_ = s.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+						if err := leave(ctx, tx, "part that panicked"+id, n); err != nil {
+							t.Error(err)
+						}
+						panic("boom" + id)
+					})
+				}()
+				return leave(ctx, tx, "kept beside"+id, n)
+			}); err != nil {
+				t.Error(err)
+			}
+		},
 		func(id string, n *atomic.Int32) { // its caller has left
 			if err := s.Write(ended, func(ctx context.Context, tx *store.Tx) error {
 				return leave(ctx, tx, "left"+id, n)
@@ -119,7 +139,7 @@ func TestWhatFailsAmongWritesThatShareACommitLeavesTheOthersWhole(t *testing.T) 
 		}
 	}
 	writeTogether(t, s, writes...)
-	for kind, want := range []int32{each, 0, 0, each, 0, each} {
+	for kind, want := range []int32{each, 0, 0, each, each, 0, each} {
 		if got := called[kind].Load(); got != want {
 			t.Errorf("kind %d: %d calls after the commit, want %d", kind, got, want)
 		}
@@ -131,8 +151,8 @@ func TestWhatFailsAmongWritesThatShareACommitLeavesTheOthersWhole(t *testing.T) 
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if all != 3*each || kept != all {
-		t.Errorf("%d rows, %d of them right, want %d", all, kept, 3*each)
+	if all != 4*each || kept != all {
+		t.Errorf("%d rows, %d of them right, want %d", all, kept, 4*each)
 	}
 	if found, byCheck := faults(t, s); len(found)+byCheck > 0 {
 		t.Errorf("the audit log has the faults %v, and %d by check", found, byCheck)
