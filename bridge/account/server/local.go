@@ -71,7 +71,7 @@ func (l *Local) Ask(ctx context.Context, session string, op Operation, fn func(c
 
 // log writes the line of the access log that a bridge's request has by HTTP.
 func (l *Local) log(op Operation, caller account.Caller, took time.Duration) {
-	l.server.Logger.Debug("request", "method", op.Method, "route", op.Method+" "+op.Path, "status", op.Status,
-		"duration", took.Round(time.Microsecond), "address", l.from, "request_id", caller.RequestID,
-		"caller", caller.String())
+	l.server.Logger.Debug(httpkit.RequestAnswered, "method", op.Method, "route", op.Method+" "+op.Path,
+		"status", op.Status, "duration", took.Round(time.Microsecond), "address", l.from,
+		"request_id", caller.RequestID, "caller", caller.String())
 }

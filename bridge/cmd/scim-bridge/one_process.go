@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
@@ -36,7 +37,7 @@ type ownAccountFlags struct {
 func (s *serveCommand) hasOwnAccount() bool { return s.Database != "" && s.AccountListen != "" }
 
 // checkOwnAccount refuses settings that do not fit together, and parses those of an account in this process.
-func (s *serveCommand) checkOwnAccount() (err error) {
+func (s *serveCommand) checkOwnAccount(command *kong.Context) (err error) {
 	var faults []error
 	if !s.hasOwnAccount() {
 		for _, flag := range []flagValue{
@@ -47,7 +48,9 @@ func (s *serveCommand) checkOwnAccount() (err error) {
 			{"--mail-from", s.MailFrom}, {"--ip-database", firstOf(s.IPDatabase)},
 			{"--audit-retention", isSet(s.AuditRetention != 0)},
 		} {
-			if flag.value != "" {
+			// Variables that are all an account's may be meant for account serve, which this is run beside.
+			isOthers := s.AccountListen == "" && !isOnCommandLine(command, flag.name)
+			if flag.value != "" && !isOthers {
 				faults = append(faults, fmt.Errorf("%s is for an account in the bridge's own process, which needs "+
 					"both --database and --account-listen: set them, or leave it out", flag.name))
 			}
@@ -66,7 +69,8 @@ func (s *serveCommand) checkOwnAccount() (err error) {
 				"--database, leave it out", flag.name))
 		}
 	}
-	s.parsed.account, err = s.ownAccount().check()
+	s.parsed.ownAccount = s.ownAccount()
+	s.parsed.account, err = s.parsed.ownAccount.check()
 	return errors.Join(append(faults, err)...)
 }
 
@@ -107,7 +111,7 @@ func (s *serveCommand) ownAccount() *accountServeCommand {
 func (s *serveCommand) serveBoth(ctx context.Context, cfg bridgeConfig, logger hclog.Logger) error {
 	heard, forget := hearSignals() // as the bridge does, too
 	defer forget()
-	settings := s.ownAccount()
+	settings := s.parsed.ownAccount
 	return settings.with(ctx, func(a *account.Account) error {
 		service, err := settings.open(ctx, a, s.parsed.account, cfg.connections, logger.Named("account"))
 		if err != nil {

@@ -13,10 +13,25 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/test/ports"
 )
+
+// Links begin with it.
+func TestThePublicURLOfAnAccountInOneProcessHasNoSlashAtItsEnd(t *testing.T) {
+	t.Parallel()
+	s := &serveCommand{}
+	s.Database = storetest.New(t)
+	s.AccountListen, s.AccountPublicURL = "127.0.0.1:0", "https://account.example.com/"
+	if err := s.checkOwnAccount(nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.parsed.ownAccount.PublicURL; got != "https://account.example.com" {
+		t.Errorf("it is %q", got)
+	}
+}
 
 // A oneProcess is a scim-bridge serve with its account in the same process.
 type oneProcess struct {

@@ -77,6 +77,7 @@ type serveCommand struct {
 type serveSettings struct {
 	trustedProxies []netip.Prefix
 	account        accountSettings // of the account in this process
+	ownAccount     *accountServeCommand
 	publicURL      string
 	vendorPort     bool   // Listen is OP_PORT's
 	vendorHTTP     string // what asks for plain HTTP as the vendor's image has it; may be empty
@@ -168,7 +169,7 @@ func (s *serveCommand) Validate(command *kong.Context) error {
 		}
 		s.parsed.publicURL = strings.TrimRight(s.PublicURL, "/")
 	}
-	faults = append(faults, s.checkTLS(), s.listener().check(), s.checkOwnAccount())
+	faults = append(faults, s.checkTLS(), s.listener().check(), s.checkOwnAccount(command))
 	if s.AccountURL != "" {
 		if err := client.CheckURL(s.AccountURL); err != nil {
 			fault("--account-url: %w", err)

@@ -41,6 +41,13 @@ func (s *serveCommand) settings(command *kong.Context) []setting {
 	return all
 }
 
+// isOnCommandLine reports whether a flag, with its dashes, is given on the command line.
+func isOnCommandLine(command *kong.Context, name string) bool {
+	return slices.ContainsFunc(command.Selected().Flags, func(flag *kong.Flag) bool {
+		return "--"+flag.Name == name && sourceOf(command, flag) == "flag"
+	})
+}
+
 // credentialSource returns the source of a setting whose value is a file in the folder of credentials; "" for others.
 // It has only names of ours: support bundles have it in clear.
 func credentialSource(folder, value string) string {

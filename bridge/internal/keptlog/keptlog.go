@@ -50,7 +50,7 @@ func (l *Log) Sink(level hclog.Level) hclog.SinkAdapter { return sink{log: l, fr
 // SinkShowing is Sink for a console in hclog's text format: lines of the level shown and above, which must not be
 // below the other, are also written to console, byte by byte as they are kept.
 func (l *Log) SinkShowing(level, shown hclog.Level, console *logwriter.Writer) hclog.SinkAdapter {
-	return sink{l, level, shown, console}
+	return sink{log: l, from: level, shown: shown, console: console}
 }
 
 type sink struct {
