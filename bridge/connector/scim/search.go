@@ -133,7 +133,7 @@ func (c *collection) searchFor(ctx context.Context, q bridge.Query) (result, err
 			c.trustFilter(shape, refused) // it takes the filter and does not mind it
 		case len(r.items) > 0:
 			if trusted == untried {
-				c.prove(ctx, shape, *q.Filter)
+				c.prove(ctx, shape, *q.Filter, r.items[0].id)
 			}
 			return cut(r, q), nil
 		case r.total > 0 && q.Offset > 0: // beyond the end
@@ -201,10 +201,10 @@ func pick(found []document, q bridge.Query) result {
 	return result{total: total, items: found[from:min(from+int64(q.Limit), total)]}
 }
 
-// prove asks for a resource that is there, to see whether filters of this shape
+// prove asks for a resource that is there, of which p is true, to see whether filters of this shape
 // find what is there. Only then an empty answer to one counts. Texts that are compared
 // without regard to case are asked for in another one.
-func (c *collection) prove(ctx context.Context, shape string, p bridge.Predicate) {
+func (c *collection) prove(ctx context.Context, shape string, p bridge.Predicate, id string) {
 	l, err := c.page(ctx, window{start: 1, count: 1, query: url.Values{"filter": {filterText(otherCase(p))}}})
 	switch {
 	case isFilterRefused(err):
@@ -216,7 +216,10 @@ func (c *collection) prove(ctx context.Context, shape string, p bridge.Predicate
 	}):
 		c.trustFilter(shape, proved)
 	default:
-		c.trustFilter(shape, blind)
+		// Whoever was deleted or changed meanwhile is rightly not found.
+		if doc, err := c.get(ctx, id, mentions(p, c.list)); err == nil && filter.Match(p, c.matched(doc)) {
+			c.trustFilter(shape, blind)
+		}
 	}
 }
 
@@ -246,8 +249,12 @@ func (c *collection) proveBySample(ctx context.Context, shape string, p bridge.P
 		c.sample.CompareAndSwap(there, nil)
 		return false
 	}
-	c.prove(ctx, shape, p)
-	return c.filters.trust(shape) == proved
+	c.prove(ctx, shape, p, there.id)
+	trusted := c.filters.trust(shape)
+	if trusted == untried { // it is gone by now
+		c.sample.CompareAndSwap(there, nil)
+	}
+	return trusted == proved
 }
 
 // sampleOf returns a resource that was there lately, and its value of a key's attribute, which proves what the key's

@@ -279,6 +279,56 @@ func TestAFilterThatFindsIsTrusted(t *testing.T) {
 	}
 }
 
+// Identity providers delete people while others are looked up.
+func TestADeletionProvesNothingOfAFilter(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, asked string
+		found       int
+	}{
+		{"of somebody who was found", "P7@example.com", 1},
+		{"of somebody who was seen", "nobody@example.com", 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			far := newStandIn(t, habits{})
+			all := names(300)
+			ids := far.add(all...)
+			front := far.front(t)
+			searches, deleted := 0, false
+			far.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+				text := strings.ToLower(r.URL.Query().Get("filter"))
+				if text != "" {
+					searches++
+				}
+				tried := slices.IndexFunc(all, func(name string) bool { return strings.Contains(text, `"`+name+`"`) })
+				if searches > 1 && tried >= 0 && !deleted { // the first one is what was asked
+					far.remove(ids[tried])
+					deleted = true
+				}
+				return false
+			})
+			if got := find(t, front, row.asked); len(got) != row.found {
+				t.Errorf("found %v", got)
+			}
+			if !deleted {
+				t.Error("the filter was not tried")
+			}
+			far.intercept(nil)
+			for range 2 { // the first one may only learn that the person is gone
+				find(t, front, "nobody@example.com")
+			}
+			far.forgetCounts()
+			for i := range 10 {
+				find(t, front, fmt.Sprintf("nobody%d@example.com", i))
+			}
+			if n := far.count(""); n != 10 || front.State().Capabilities.Filter != connector.Yes {
+				t.Errorf("10 searches cost %d requests; filters: %s", n, front.State().Capabilities.Filter)
+			}
+		})
+	}
+}
+
 // 10,000 people and a group of 5,000 behind a server without filters.
 func TestLookUpsAreFlatOnceThereIsAnIndex(t *testing.T) {
 	t.Parallel()
