@@ -94,7 +94,7 @@ func openSQLite(ctx context.Context, path string, wait time.Duration) (*Store, e
 		fmt.Sprintf("wal_autocheckpoint(%d)", logPages), fmt.Sprintf("journal_size_limit(%d)", logPages*pageSize))
 	writer, err := newConn(path, ofWriter)
 	// SQLite does not wait where another process begins the log of a new database.
-	for until := time.Now().Add(wait); errors.Is(err, sqlite3.BUSY) && time.Now().Before(until); {
+	for until := time.Now().Add(wait); errors.Is(err, sqlite3.BUSY) && ctx.Err() == nil && time.Now().Before(until); {
 		time.Sleep(busyPause)
 		writer, err = newConn(path, ofWriter)
 	}

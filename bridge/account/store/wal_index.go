@@ -31,7 +31,7 @@ func (h *walHeader) isValid() bool {
 	return a == h[10] && b == h[11]
 }
 
-// A walIndex reads the header of the log's index, which tells whether anybody has committed, without a statement, a
+// A walIndex reads the header of the log's index, which tells whether there was a commit, without a statement, a
 // lock of the file or a system call.
 //
 // What was committed before a call of header is in what it returns, whoever committed it and in whichever process.
