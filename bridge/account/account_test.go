@@ -14,7 +14,13 @@ import (
 // newAccount makes an account in a database of its own.
 func newAccount(tb testing.TB) *account.Account {
 	tb.Helper()
-	s, err := store.Open(tb.Context(), storetest.New(tb))
+	return newAccountIn(tb, storetest.New(tb))
+}
+
+// newAccountIn makes an account in an empty database.
+func newAccountIn(tb testing.TB, dsn string) *account.Account {
+	tb.Helper()
+	s, err := store.Open(tb.Context(), dsn)
 	if err != nil {
 		tb.Fatal(err)
 	}

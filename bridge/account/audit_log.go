@@ -29,13 +29,16 @@ func (a *Account) Audit(ctx context.Context, tx *store.Tx, action, object, forma
 	// such as a bridge's name that it chose itself.
 	for _, text := range []*string{&e.Actor, &e.Object, &e.Summary} {
 		// What is not UTF-8 would be another text in an export, which then has another hash.
-		*text = inputtext.Scrub(strings.ToValidUTF8(*text, "\uFFFD"))
+		*text = inputtext.Scrub(storableText.Replace(strings.ToValidUTF8(*text, "\uFFFD")))
 	}
 	if caller.Address.IsValid() {
 		e.Address = caller.Address.String()
 	}
 	return tx.AppendAuditEvent(ctx, e)
 }
+
+// storableText replaces what no text in PostgreSQL has.
+var storableText = strings.NewReplacer("\x00", "\uFFFD")
 
 // AuditEvents lists changes, refused ones, and their authors, newest first, and the days' counts of
 // requests with wrong admin tokens.

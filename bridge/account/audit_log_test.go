@@ -70,7 +70,7 @@ func TestAFaultOfTheAuditLogDoesNotKeepTheRestFromBeingSwept(t *testing.T) {
 func TestUnderALockTheAccountCanBeRead(t *testing.T) {
 	t.Parallel()
 	// The wait of a real server would be most of the time of all tests here.
-	s, err := store.OpenWaiting(t.Context(), storetest.New(t), 50*time.Millisecond)
+	s, err := store.OpenWaiting(t.Context(), storetest.NewFile(t), 50*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestUnderALockTheAccountCanBeRead(t *testing.T) {
 // emptied.
 func TestASlowReaderOfAnExportHoldsUpNothing(t *testing.T) {
 	t.Parallel()
-	a := newAccount(t)
+	a := newAccountIn(t, storetest.NewFile(t))
 	addEvents(t, a, 2500)
 	other, err := sqlite3.Open("file:" + strings.TrimPrefix(a.Store.Setting(), "sqlite:"))
 	if err != nil {

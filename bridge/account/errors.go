@@ -84,6 +84,25 @@ func Fault(cause error) *Error {
 			Detail: "another process on the account's machine has locked the account's database, so changes are " +
 				"refused until it lets go of it: end it if it should not be there",
 		}
+	case errors.Is(cause, store.ErrAway):
+		return &Error{
+			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable,
+			Title: "The database server is away", cause: cause, RetryAfter: 5 * time.Second,
+			Detail: "the account's database server cannot be reached or refuses the connection; the log has the " +
+				"reason under the request id",
+		}
+	case errors.Is(cause, store.ErrReadOnly):
+		return &Error{
+			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable,
+			Title: "The database server is read-only", cause: cause, RetryAfter: 5 * time.Second,
+			Detail: "the account's database server takes no writes, as a standby does; start the account service with " +
+				"the primary's address, or with those of all servers and target_session_attrs=read-write",
+		}
+	case errors.Is(cause, store.ErrText):
+		return &Error{
+			Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidValue, Title: "Invalid value", cause: cause,
+			Detail: "a text has the character U+0000, which no database server keeps: leave it out",
+		}
 	default:
 		return Internal(cause)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 )
 
 // A restore must not let a lost secret work again: what the database that was there had revoked stays revoked.
@@ -36,7 +37,7 @@ func TestRestoreKeepsRevokedWhatWasRevoked(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			a := newAccount(t)
+			a := newAccountIn(t, storetest.NewFile(t))
 			lost, _, err := a.CreateToken(t.Context(), "lost")
 			if err != nil {
 				t.Fatal(err)
@@ -123,7 +124,7 @@ func TestMailsThatWaitedInABackup(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			a := newAccount(t)
+			a := newAccountIn(t, storetest.NewFile(t))
 			for _, id := range ids {
 				exec(t, a, `INSERT INTO outbox (id, created_at, kind, recipient, subject, body, state) VALUES ('`+id+
 					`', 1, 'invitation', 'a@example.com', 's', 'b', 'waiting')`)
@@ -254,7 +255,7 @@ func TestRestoreRefusesADatabaseThatItMayNotRead(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			a := newAccount(t)
+			a := newAccountIn(t, storetest.NewFile(t))
 			saved := filepath.Join(t.TempDir(), "backup.db")
 			if _, err := a.Store.Backup(t.Context(), saved, false, func(int64, int64) {}); err != nil {
 				t.Fatal(err)
@@ -285,7 +286,7 @@ func TestRestoreRefusesADatabaseThatItMayNotRead(t *testing.T) {
 // nobody does is known on Linux alone.
 func TestADeletedDatabaseIsRestoredBesideItsLog(t *testing.T) {
 	t.Parallel()
-	a := newAccount(t)
+	a := newAccountIn(t, storetest.NewFile(t))
 	saved := filepath.Join(t.TempDir(), "backup.db")
 	if _, err := a.Store.Backup(t.Context(), saved, false, func(int64, int64) {}); err != nil {
 		t.Fatal(err)
@@ -338,7 +339,7 @@ func listing(t *testing.T, folder string) (names []string) {
 // An event that was noted before the restore, and is not in the log any more, can be explained from the log.
 func TestARestoreNotesWhereTheLogsEnded(t *testing.T) {
 	t.Parallel()
-	a := newAccount(t)
+	a := newAccountIn(t, storetest.NewFile(t))
 	addEvents(t, a, 2)
 	saved := filepath.Join(t.TempDir(), "backup.db")
 	if _, err := a.Store.Backup(t.Context(), saved, false, func(int64, int64) {}); err != nil {

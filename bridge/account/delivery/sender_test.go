@@ -38,13 +38,19 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return newFixtureOf(t)
+	return newFixtureIn(t, storetest.New(t))
 }
 
 // newFixtureOf returns a fixture whose mail server offers extensions.
 func newFixtureOf(t *testing.T, offers ...string) *fixture {
 	t.Helper()
-	s, err := store.Open(t.Context(), storetest.New(t))
+	return newFixtureIn(t, storetest.New(t), offers...)
+}
+
+// newFixtureIn returns a fixture whose account is in an empty database.
+func newFixtureIn(t *testing.T, dsn string, offers ...string) *fixture {
+	t.Helper()
+	s, err := store.Open(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -969,7 +975,7 @@ func TestAClockThatWasAhead(t *testing.T) {
 // A backup that is restored sends what still waits, with the ids that it had, and nothing that was sent since.
 func TestMailsAfterARestore(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t)
+	f := newFixtureIn(t, storetest.NewFile(t))
 	f.create("ann@example.com", "bob@example.com")
 	saved := filepath.Join(t.TempDir(), "backup.db")
 	if _, err := f.Store.Backup(t.Context(), saved, false, func(int64, int64) {}); err != nil {
@@ -1332,7 +1338,7 @@ func TestTheOutcomeIsNotedFirst(t *testing.T) {
 // A disk that is full after the mail server took a mail does not have it sent again.
 func TestAnOutcomeThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t)
+	f := newFixtureIn(t, storetest.NewFile(t))
 	f.create("ann@example.com", "bob@example.com")
 	f.sql(`CREATE TRIGGER full BEFORE UPDATE OF sent_at ON outbox BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`)
 	for range 3 {

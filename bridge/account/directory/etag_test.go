@@ -10,6 +10,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 )
 
 // shown is everything that a document tells of a person or a group but its
@@ -167,14 +168,14 @@ func TestIfMatchKnowsTheNamesOfGroups(t *testing.T) {
 func (d *fixture) rowsWritten(change func(context.Context) error) (n int64) {
 	d.t.Helper()
 	err := d.Store.Write(d.t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		var before, after int64
-		if err := tx.QueryRow(ctx, `SELECT total_changes()`).Scan(&before); err != nil {
+		before, err := storetest.RowsWritten(ctx, tx)
+		if err != nil {
 			return err
 		}
 		if err := change(ctx); err != nil {
 			return err
 		}
-		err := tx.QueryRow(ctx, `SELECT total_changes()`).Scan(&after)
+		after, err := storetest.RowsWritten(ctx, tx)
 		n = after - before
 		return err
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 )
 
 func TestGroupMembersChangeTogetherOrNotAtAll(t *testing.T) {
@@ -314,14 +315,14 @@ func TestAddingOneMemberWritesTheSameNumberOfRowsInASmallAndALargeGroup(t *testi
 	small, large := d.group("Small"), d.group("Large", people[:59]...)
 	rows := func(g directory.Group) (n int64) {
 		err := d.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-			var before, after int64
-			if err := tx.QueryRow(ctx, `SELECT total_changes()`).Scan(&before); err != nil {
+			before, err := storetest.RowsWritten(ctx, tx)
+			if err != nil {
 				return err
 			}
 			if _, err := d.UpdateGroup(ctx, g.ID, directory.GroupUpdate{Add: people[59:]}, "", false); err != nil {
 				return err
 			}
-			err := tx.QueryRow(ctx, `SELECT total_changes()`).Scan(&after)
+			after, err := storetest.RowsWritten(ctx, tx)
 			n = after - before
 			return err
 		})

@@ -308,6 +308,6 @@ func (r *randomChanges) anyGroup() string { return r.one(`SELECT id FROM groups 
 // some are half of all people and groups, about.
 func (r *randomChanges) some() []string {
 	return slices.DeleteFunc(r.column(`SELECT id FROM people UNION ALL
-		SELECT * FROM (SELECT scim_id FROM groups WHERE scim_id IS NOT NULL ORDER BY name_folded LIMIT 2)`),
+		SELECT * FROM (SELECT scim_id FROM groups WHERE scim_id IS NOT NULL ORDER BY name_folded LIMIT 2) AS two`),
 		func(string) bool { return r.IntN(2) == 0 })
 }

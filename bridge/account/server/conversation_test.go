@@ -46,8 +46,14 @@ const (
 
 func converse(t *testing.T) *conversation {
 	t.Helper()
+	return converseIn(t, storetest.New(t))
+}
+
+// converseIn makes the account in an empty database.
+func converseIn(t *testing.T, database string) *conversation {
+	t.Helper()
 	c := &conversation{
-		database: storetest.New(t),
+		database: database,
 		clock:    &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
 		log:      new(lockedBuffer),
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 )
 
 // Every refusal is a problem document with a stable code, a request id and,
@@ -246,7 +247,7 @@ func TestIdempotencyKeysAreNotShared(t *testing.T) {
 // the database to be had again.
 func TestATokensSecretIsNotKeptForRepetitions(t *testing.T) {
 	t.Parallel()
-	c := converse(t)
+	c := converseIn(t, storetest.NewFile(t))
 	ask := func(name string) reply {
 		return c.raw(t, "POST", "/v1/tokens", `{"name":"`+name+`"}`, "Idempotency-Key", "key")
 	}

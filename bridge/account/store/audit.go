@@ -10,14 +10,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
 )
 
-const (
-	auditColumns = `id, time, actor, address, action, object, summary`
-	// auditHash is the hash that an event of the chain must have after another one, whose hash is the first argument.
-	auditHash = `audit_hash(%s, sequence, id, time, actor, address, action, object, summary)`
-)
+const auditColumns = `id, time, actor, address, action, object, summary`
 
-// registerAuditHash gives a connection the hash of an event, for the rule of Check and for the
-// migration that made the chain.
+// registerAuditHash gives a connection the hash that an event of the chain must have after another one, whose hash is
+// the first argument, for the migration that made the chain.
 func registerAuditHash(db *sqlite3.Conn) error {
 	return db.CreateFunction("audit_hash", 9, sqlite3.DETERMINISTIC|sqlite3.INNOCUOUS,
 		func(answer sqlite3.Context, args ...sqlite3.Value) {
@@ -170,7 +166,7 @@ func (tx *Tx) RemoveAuditEvents(ctx context.Context, before, now time.Time, most
 		return 0, nil
 	}
 	if _, err := tx.Exec(ctx, `UPDATE audit_chain SET removed_sequence = sequence, removed_hash = hash
-		FROM (SELECT sequence, hash FROM audit WHERE sequence = ?)`, end); err != nil {
+		FROM (SELECT sequence, hash FROM audit WHERE sequence = ?) AS newest`, end); err != nil {
 		return 0, err
 	}
 	return tx.Exec(ctx, `DELETE FROM audit WHERE sequence <= ?`, end)
@@ -191,7 +187,7 @@ func (tx *Tx) CountRefusedTokens(ctx context.Context, r RefusedTokens) error {
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO refused_tokens (day, time, address, tries) VALUES (?, ?, ?, ?)
 		ON CONFLICT (day) DO UPDATE SET time = excluded.time, address = excluded.address,
-			tries = tries + excluded.tries`,
+			tries = refused_tokens.tries + excluded.tries`,
 		r.Day, Micros(r.Time), r.Address, r.Count)
 	return err
 }
@@ -203,10 +199,10 @@ func (tx *Tx) AuditEvents(ctx context.Context, after Place, limit int) ([]audit.
 	return All(ctx, tx, func(row Scanner) (e audit.Event, err error) {
 		return e, row.Scan(&e.ID, (*Time)(&e.Time), &e.Actor, &e.Address, &e.Action, &e.Object, &e.Summary)
 	}, fmt.Sprintf(`SELECT * FROM (
-			SELECT * FROM (SELECT %[1]s FROM audit WHERE (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?)
+			SELECT * FROM (SELECT %[1]s FROM audit WHERE (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?) AS chain
 			UNION ALL SELECT * FROM (SELECT 'tokens-refused-' || day AS id, time, 'stranger', address, 'token.refused',
 				CAST(tries AS TEXT), tries || ' requests on ' || day ||
 				' (UTC) had a wrong or expired admin token; the address is the last one''s'
-				FROM refused_tokens) WHERE (time, id) < (?, ?)
-		) ORDER BY time DESC, id DESC LIMIT ?`, auditColumns), append(page, page...)...)
+				FROM refused_tokens) AS days WHERE (time, id) < (?, ?)
+		) AS events ORDER BY time DESC, id DESC LIMIT ?`, auditColumns), append(page, page...)...)
 }

@@ -90,7 +90,7 @@ func AccountIn(ctx context.Context, path string) (a Account, err error) {
 		return a, err
 	}
 	// Nobody writes a backup, so that no file need be made beside it.
-	c, err := newConnTo(fileURL(path, url.Values{"immutable": {"1"}}), sqlite3.OPEN_READONLY)
+	c, err := newSQLiteConnTo(fileURL(path, url.Values{"immutable": {"1"}}), sqlite3.OPEN_READONLY)
 	if err != nil {
 		return a, err
 	}
@@ -119,9 +119,9 @@ func isDatabase(path string) error {
 	return nil
 }
 
-// Backup is the function Backup, of an open database.
+// Backup is the function Backup, of an open SQLite database.
 func (s *Store) Backup(ctx context.Context, path string, replace bool, progress Progress) (Snapshot, error) {
-	return backup(ctx, &s.files, path, replace, progress)
+	return backup(ctx, &s.engine.(*sqlite).files, path, replace, progress)
 }
 
 func backup(
@@ -241,7 +241,7 @@ const pagesAStep = 256
 // copyDatabase copies the database page by page. The read transaction stays open over all steps: otherwise each
 // commit of another process would make the copy begin anew.
 func copyDatabase(ctx context.Context, database *openFiles, path string, progress Progress) (err error) {
-	c, err := newConn(database.path, []string{busyTimeout(lockWait), "query_only(1)"})
+	c, err := newSQLiteConn(database.path, []string{busyTimeout(lockWait), "query_only(1)"})
 	if err != nil {
 		return err
 	}
@@ -250,11 +250,11 @@ func copyDatabase(ctx context.Context, database *openFiles, path string, progres
 		return err
 	}
 	for _, begin := range []string{`BEGIN`, `SELECT id FROM account`} { // BEGIN alone reads nothing yet
-		if _, err := c.exec(begin); err != nil {
+		if _, err := c.run(begin); err != nil {
 			return err
 		}
 	}
-	defer func() { _, _ = c.exec(`ROLLBACK`) }() // nothing was written
+	defer func() { _, _ = c.run(`ROLLBACK`) }() // nothing was written
 	size, pageSize, err := sizeOf(c)
 	if err != nil {
 		return err
@@ -281,7 +281,7 @@ func copyDatabase(ctx context.Context, database *openFiles, path string, progres
 }
 
 // sizeOf returns the size of the database in the open transaction, which may be larger or smaller than its file.
-func sizeOf(c *conn) (size, pageSize int64, err error) {
+func sizeOf(c *sqliteConn) (size, pageSize int64, err error) {
 	tx := &Tx{conn: c}
 	err = tx.QueryRow(context.Background(), `SELECT page_count * page_size, page_size
 		FROM pragma_page_count, pragma_page_size`).Scan(&size, &pageSize)
@@ -290,7 +290,7 @@ func sizeOf(c *conn) (size, pageSize int64, err error) {
 
 // inspect checks a copy that nobody else uses, and makes it a file that needs no log.
 func inspect(ctx context.Context, path string) (n Snapshot, err error) {
-	c, err := newConn(path, []string{"journal_mode(DELETE)", "foreign_keys(1)"})
+	c, err := newSQLiteConn(path, []string{"journal_mode(DELETE)", "foreign_keys(1)"})
 	if err != nil {
 		return n, err
 	}
@@ -304,12 +304,13 @@ func inspect(ctx context.Context, path string) (n Snapshot, err error) {
 	if have > know {
 		return n, newerSchema(have, know)
 	}
-	check := tx.check
+	var faults []Fault
 	if have < know { // the rules are those of this version's schema
 		n.Older = have
-		check = func(ctx context.Context) ([]Fault, error) { return tx.checkPages(ctx, "integrity_check") }
+		faults, err = tx.checkPages(ctx, false)
+	} else {
+		faults, err = tx.check(ctx, (*sqlite)(nil))
 	}
-	faults, err := check(ctx)
 	if err != nil {
 		return n, errors.Join(ctx.Err(), err)
 	}

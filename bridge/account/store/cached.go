@@ -8,14 +8,14 @@ import (
 // A cache is what was read of one state of the database, as long as that is the newest.
 type cache struct {
 	mu     sync.RWMutex
-	at     walHeader
+	at     state
 	values map[string]any
 }
 
 // maxCached bounds the values in a cache: some sessions' worth.
 const maxCached = 64
 
-func (c *cache) get(key string, at walHeader) any {
+func (c *cache) get(key string, at state) any {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.at != at {
@@ -24,7 +24,7 @@ func (c *cache) get(key string, at walHeader) any {
 	return c.values[key]
 }
 
-func (c *cache) put(key string, value any, at walHeader) {
+func (c *cache) put(key string, value any, at state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.at != at || len(c.values) >= maxCached {
@@ -36,14 +36,17 @@ func (c *cache) put(key string, value any, at walHeader) {
 // Cached returns what load reads under key, and calls load again only once
 // somebody has committed, in this process or in another. It is for what every
 // request reads and few change. A value that is not found is not cached, so
-// that wrong keys cannot fill the memory. Where the index of the log cannot be
-// read, nothing is cached.
+// that wrong keys cannot fill the memory. Where it is not known whether somebody has committed,
+// nothing is cached.
 func Cached[T any](ctx context.Context, s *Store, key string, load func(context.Context, *Tx) (T, bool, error),
 ) (value T, found bool, err error) {
 	if tx, ok := ctx.Value(txKey{s}).(*Tx); ok {
 		return load(ctx, tx)
 	}
-	newest, known := s.index.header()
+	newest, known, err := s.engine.newest(ctx)
+	if err != nil {
+		return value, false, err
+	}
 	if known {
 		if value, found = s.cache.get(key, newest).(T); found {
 			return value, true, nil

@@ -120,8 +120,11 @@ func TestEveryColumnIsCheckedOrNeedsNoCheck(t *testing.T) {
 		}
 	}
 	for column, name := range comparedColumns {
+		if name == chainRule { // which checkChain reads in Go
+			continue
+		}
 		_, column, _ = strings.Cut(column, ".")
-		if !slices.ContainsFunc(rules, func(r struct{ what, query string }) bool {
+		if !slices.ContainsFunc(rules(&sqliteDialect), func(r rule) bool {
 			return r.what == name && strings.Contains(r.query, column)
 		}) {
 			t.Errorf("no rule %q mentions %s", name, column)

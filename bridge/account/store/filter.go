@@ -30,6 +30,7 @@ const (
 // A compiler turns predicates into SQL. Whatever comes from outside becomes a
 // parameter; the text is made of this file's words alone.
 type compiler struct {
+	*dialect
 	text  strings.Builder
 	args  []any
 	terms int
@@ -151,7 +152,7 @@ func (c *compiler) any(p bridge.Predicate, s scope, depth int) error {
 		c.add("FALSE")
 		return nil
 	}
-	path, err := jsonPath(p.Path)
+	path, err := c.jsonPath(p.Path)
 	if err != nil {
 		return err
 	}
@@ -160,12 +161,12 @@ func (c *compiler) any(p bridge.Predicate, s scope, depth int) error {
 	// What is not an array, because the identity provider sent it so, counts
 	// as an array of one.
 	c.add(
-		"EXISTS (SELECT 1 FROM json_each(CASE COALESCE("+s.doc.typeOf()+", 'null') WHEN 'null' THEN '[]' WHEN "+
+		"EXISTS (SELECT 1 FROM json_each(CASE COALESCE("+s.doc.typeOf(c.dialect)+", 'null') WHEN 'null' THEN '[]' WHEN "+
 			"'array' THEN ",
 		path,
 	)
-	c.add(s.doc.text(), path)
-	c.add(" ELSE '[' || "+s.doc.text()+" || ']' END) "+string(element)+" WHERE ", path)
+	c.add(s.doc.text(c.dialect), path)
+	c.add(" ELSE '[' || "+s.doc.text(c.dialect)+" || ']' END) "+string(element)+" WHERE ", path)
 	if err := c.compile(p.Terms[0], scope{doc: element}, depth+1); err != nil {
 		return err
 	}
@@ -211,7 +212,7 @@ func (c *compiler) comparison(p bridge.Predicate, s scope) error {
 		c.onAbsent(p)
 		return nil
 	}
-	path, err := jsonPath(p.Path)
+	path, err := c.jsonPath(p.Path)
 	if err != nil {
 		return err
 	}
@@ -322,7 +323,7 @@ func (c *compiler) onText(op, expr string, args []any, value string) {
 	case "co":
 		c.add("instr("+expr+", ?) > 0", append(args, value)...)
 	case "ew":
-		c.add("substr("+expr+", -length(?)) = ?", append(args, value, value)...)
+		c.add(fmt.Sprintf(c.endsWith, expr), append(args, value, value)...)
 	case "sw":
 		// A range, so that an index serves it. U+10FFFF ends it: no text has
 		// that noncharacter but to hide from filters.
@@ -334,7 +335,7 @@ func (c *compiler) onText(op, expr string, args []any, value string) {
 // onJSON compares an attribute inside a document. A value of another type
 // than the filter's is not equal to it, nor before or after it.
 func (c *compiler) onJSON(p bridge.Predicate, doc jsonDoc, path string) error {
-	kind, value := doc.typeOf(), doc.valueOf()
+	kind, value := doc.typeOf(c.dialect), doc.valueOf(c.dialect)
 	args := doc.args(path)
 	twice := slices.Concat(args, args)
 	if p.Op == "pr" {
@@ -356,16 +357,16 @@ func (c *compiler) onJSON(p bridge.Predicate, doc jsonDoc, path string) error {
 		if err != nil || !there {
 			return filterErrorf("%s cannot compare with the number %v", p.Op, v)
 		}
-		c.add("("+kind+" IN ('integer', 'real') AND "+value+op+"?)", append(twice, number)...)
+		c.add("("+kind+" IN ('integer', 'real') AND "+fmt.Sprintf(c.number, value)+op+"?)", append(twice, number)...)
 		return nil
 	case string:
 		c.add("("+kind+" = 'text' AND ", args...)
 		if at, err := time.Parse(time.RFC3339, v); err == nil && p.Op != "eq" && ordering[p.Op] != "" {
 			c.add("instant("+value+")"+ordering[p.Op]+"?", append(args, at.UnixMicro())...)
 		} else if p.CaseExact {
-			c.onText(p.Op, value, args, v)
+			c.onText(p.Op, value+c.bytes, args, v)
 		} else {
-			c.onText(p.Op, "fold("+value+")", args, Fold(v))
+			c.onText(p.Op, "fold("+value+")"+c.bytes, args, Fold(v))
 		}
 		c.add(")")
 		return nil
@@ -394,52 +395,49 @@ func asNumber(v any) (any, error) {
 // A jsonDoc is a JSON document in SQL. The three expressions take the path
 // as their parameters, as args gives them.
 type jsonDoc interface {
-	typeOf() string
-	valueOf() string
-	text() string
+	typeOf(*dialect) string
+	valueOf(*dialect) string
+	text(*dialect) string
 	args(path string) []any
 }
 
 // jsonColumn is a column with a JSON object.
 type jsonColumn string
 
-func (d jsonColumn) typeOf() string         { return "json_type(" + string(d) + ", ?)" }
-func (d jsonColumn) valueOf() string        { return "json_extract(" + string(d) + ", ?)" }
-func (d jsonColumn) text() string           { return "(" + string(d) + " -> ?)" }
-func (d jsonColumn) args(path string) []any { return []any{path} }
+func (d jsonColumn) typeOf(*dialect) string  { return "json_type(" + string(d) + ", ?)" }
+func (d jsonColumn) valueOf(*dialect) string { return "json_extract(" + string(d) + ", ?)" }
+func (d jsonColumn) text(in *dialect) string { return fmt.Sprintf(in.get, string(d)) }
+func (d jsonColumn) args(path string) []any  { return []any{path} }
 
 // jsonElement is a row of json_each. Its value is JSON only if it is an
-// object or an array; the path `$` means the element itself.
+// object or an array; the path without names means the element itself.
 type jsonElement string
 
-func (e jsonElement) typeOf() string {
-	return fmt.Sprintf(
-		"(CASE WHEN ? = '$' THEN %[1]s.type WHEN %[1]s.type = 'object' THEN json_type(%[1]s.value, ?) END)", string(e),
-	)
+func (e jsonElement) typeOf(in *dialect) string {
+	return fmt.Sprintf("(CASE WHEN ? = '%[2]s' THEN %[1]s.type WHEN %[1]s.type = 'object' "+
+		"THEN json_type(%[1]s.value, ?) END)", string(e), in.path(nil))
 }
 
-func (e jsonElement) valueOf() string {
-	return fmt.Sprintf(
-		"(CASE WHEN ? = '$' THEN %[1]s.value WHEN %[1]s.type = 'object' THEN json_extract(%[1]s.value, "+
-			"?) END)", string(e),
-	)
+func (e jsonElement) valueOf(in *dialect) string {
+	return fmt.Sprintf("(CASE WHEN ? = '%[2]s' THEN %[1]s.value WHEN %[1]s.type = 'object' "+
+		"THEN json_extract(%[1]s.value, ?) END)", string(e), in.path(nil))
 }
 
-func (e jsonElement) text() string {
-	return fmt.Sprintf("(CASE WHEN %[1]s.type = 'object' THEN %[1]s.value -> ? ELSE 'null' END)", string(e))
+func (e jsonElement) text(in *dialect) string {
+	return fmt.Sprintf("(CASE WHEN %s.type = 'object' THEN %s ELSE 'null' END)", string(e),
+		fmt.Sprintf(in.get, string(e)+".value"))
 }
 
 func (jsonElement) args(path string) []any { return []any{path, path} }
 
-// jsonPath is an attribute's path as SQLite writes it.
-func jsonPath(path []string) (string, error) {
-	var b strings.Builder
-	b.WriteByte('$')
-	for _, name := range path {
+// jsonPath is an attribute's path as the engine writes it.
+func (d *dialect) jsonPath(path []string) (string, error) {
+	names := make([]string, len(path))
+	for i, name := range path {
 		if name == "" || strings.ContainsAny(name, "\"\\\x00") {
 			return "", filterErrorf("%q is not an attribute's name", name)
 		}
-		b.WriteString(`."` + name + `"`)
+		names[i] = `"` + name + `"`
 	}
-	return b.String(), nil
+	return d.path(names), nil
 }

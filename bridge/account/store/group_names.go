@@ -13,7 +13,7 @@ type groupName struct {
 	version   int64
 }
 
-// maxGroupNames bounds the names that a connection keeps.
+// maxGroupNames bounds the names that are kept of a snapshot.
 const maxGroupNames = 1000
 
 // loadGroups fills in the groups of people by the ids in their rows.
@@ -27,7 +27,10 @@ func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
 	if references == 0 {
 		return nil
 	}
-	names := tx.groupNames()
+	names := tx.names
+	if names == nil {
+		names = make(map[string]*groupName)
+	}
 	all := make([]Reference, 0, references)
 	var groups []*groupName // of one person
 	for i := range people {
@@ -63,18 +66,6 @@ func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
 		p.Groups = all[first:len(all):len(all)]
 	}
 	return nil
-}
-
-// groupNames returns the names that were read in the snapshot that tx reads, by the ids of groups.
-func (tx *Tx) groupNames() map[string]*groupName {
-	c := tx.conn
-	if c == tx.store.writer { // a name may change within its transaction
-		return make(map[string]*groupName)
-	}
-	if c.groupNames == nil {
-		c.groupNames = make(map[string]*groupName)
-	}
-	return c.groupNames
 }
 
 func (tx *Tx) groupName(ctx context.Context, id string) (*groupName, error) {

@@ -57,29 +57,23 @@ func fileError(err error) error {
 	}
 }
 
-// writeError is storageError for a write, and keeps the error for Ping. Not
-// every failure for want of room is reported as one, so after another failure
-// of the disk its room is tried.
+// writeError is storageError for a write, and keeps the error for Ping.
 func (s *Store) writeError(err error) error {
 	if err = storageError(err); !isStorageError(err) {
 		return err
 	}
-	if errors.Is(err, ErrDisk) {
-		if full := s.files.room(); errors.Is(full, ErrFull) {
-			err = fmt.Errorf("%w: %w", full, err)
-		}
-	}
+	err = s.engine.explain(err)
 	s.failing.note(err)
 	return err
 }
 
 func isStorageError(err error) bool {
 	return errors.Is(err, ErrFull) || errors.Is(err, ErrReplaced) || errors.Is(err, ErrDisk) ||
-		errors.Is(err, ErrLocked)
+		errors.Is(err, ErrLocked) || errors.Is(err, ErrAway) || errors.Is(err, ErrReadOnly)
 }
 
-// Setting names the database as --database takes it, wherever it is called.
-func (s *Store) Setting() string { return "sqlite:" + s.files.path }
+// Setting names the database as --database takes it, wherever it is called, without a password.
+func (s *Store) Setting() string { return s.engine.setting() }
 
 // openFiles are the database and its log as they were when they were opened.
 type openFiles struct {
@@ -225,14 +219,14 @@ func (s *Store) Ping(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.files.check(); err != nil {
+	if err := s.engine.check(); err != nil {
 		return err
 	}
 	failure, due := s.failing.due(time.Now())
 	if !due {
 		return failure
 	}
-	if err := s.files.room(); err != nil {
+	if err := s.engine.takesWrites(); err != nil {
 		return err
 	}
 	err = s.Write(ctx, func(ctx context.Context, tx *Tx) error {

@@ -39,7 +39,7 @@ func (tx *Tx) CountAttempt(ctx context.Context, a Attempt) error {
 // have no row of their own, is not counted.
 func (tx *Tx) IsCrowded(ctx context.Context, a Attempt, rest string, most int) (crowded bool, err error) {
 	return crowded, tx.QueryRow(ctx, `SELECT count(*) >= ? FROM (SELECT 1 FROM attempts
-		WHERE hour = ? AND session_id = '' AND result = ? AND address NOT IN (?, ?) LIMIT ?)`,
+		WHERE hour = ? AND session_id = '' AND result = ? AND address NOT IN (?, ?) LIMIT ?) AS others`,
 		most, Micros(a.Last.Truncate(time.Hour)), a.Result, a.Address, rest, most).Scan(&crowded)
 }
 

@@ -93,8 +93,8 @@ const maxAhead = time.Minute
 // than all before, also if the clock was set back, so that a list as of a time has all up
 // to then.
 func (tx *Tx) HoldTime(ctx context.Context, now time.Time) (since, made time.Time, err error) {
-	err = tx.QueryRow(ctx, `UPDATE access_counts SET last_hold = max(?, last_hold + 1) RETURNING last_hold`,
-		Micros(now)).Scan((*Time)(&made))
+	err = tx.QueryRow(ctx, `UPDATE access_counts SET last_hold = CASE WHEN last_hold < ? THEN ? ELSE last_hold + 1 END
+		RETURNING last_hold`, Micros(now), Micros(now)).Scan((*Time)(&made))
 	if since = made; made.Sub(now) > maxAhead {
 		since = now // the clock was wrong at the last hold
 	}
@@ -114,7 +114,7 @@ func (tx *Tx) HoldSuspension(ctx context.Context, h Hold) error {
 func (tx *Tx) HoldProvisioned(ctx context.Context, h Hold) error {
 	n, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name,
 			since, made, request_id, client, idp)
-		SELECT `+numberedID+`OVER (ORDER BY group_id)), member_id, group_id, by_scim, TRUE, ?, ?, ?, ?, ?, ?, ?
+		SELECT `+numberedID+`OVER (ORDER BY group_id) AS TEXT), 2), member_id, group_id, by_scim, TRUE, ?, ?, ?, ?, ?, ?, ?
 			FROM memberships WHERE member_id = ? AND by_scim`,
 		h.ID, h.PersonID, h.UserName, Micros(h.Since), Micros(h.Made), h.RequestID, h.Client, h.IdP, h.MemberID)
 	if _, err = tx.addHeld(ctx, +1, n, err); err != nil {

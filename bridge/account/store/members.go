@@ -189,7 +189,7 @@ func (tx *Tx) DeleteSeat(ctx context.Context, memberID string) error {
 // have not followed their link.
 func (tx *Tx) CountSignUps(ctx context.Context, after time.Time, most int) (n int, err error) {
 	return n, tx.QueryRow(ctx, `SELECT count(*) FROM (SELECT 1 FROM members
-		WHERE signed_up AND state = 'invited' AND invited_at > ? LIMIT ?)`, Micros(after), most).Scan(&n)
+		WHERE signed_up AND state = 'invited' AND invited_at > ? LIMIT ?) AS waiting`, Micros(after), most).Scan(&n)
 }
 
 // unclaimed selects members that signed up themselves and that nothing else in the

@@ -144,7 +144,7 @@ func (tx *Tx) CountLosers(ctx context.Context, l Leaving) (losers, held int64, e
 }
 
 // numberedID begins the id of a hold of many at once, which are listed by their ids.
-const numberedID = `? || '-' || printf('%07d', row_number() `
+const numberedID = `? || '-' || substr(CAST(10000000 + row_number() `
 
 // HoldLosers holds, as h, the removal of those that lose something, but for the
 // first few in the order of creation whose suspension is not held. It returns how
@@ -152,7 +152,7 @@ const numberedID = `? || '-' || printf('%07d', row_number() `
 func (tx *Tx) HoldLosers(ctx context.Context, l Leaving, but int64, h Hold) (int64, error) {
 	held, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name,
 			since, made, request_id, client, idp)
-		SELECT `+numberedID+`OVER (ORDER BY attached, place)), member_id, group_id, by_scim, attached,
+		SELECT `+numberedID+`OVER (ORDER BY attached, place) AS TEXT), 2), member_id, group_id, by_scim, attached,
 			person_id, user_name, ?, ?, ?, ?, ? FROM (
 			SELECT memberships.member_id, memberships.group_id, memberships.by_scim, m.suspension_held AS attached,
 				COALESCE(person.id, '') AS person_id, COALESCE(person.user_name, m.last_user_name, '') AS user_name,

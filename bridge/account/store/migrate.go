@@ -10,13 +10,20 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/driver"
 	"github.com/pressly/goose/v3"
 )
 
-//go:embed migrations/*.sql
+//go:embed migrations
 var migrations embed.FS
+
+// The folders of migrations. Those of one number make the same schema.
+const (
+	ofSQLite   = "migrations/sqlite"
+	ofPostgres = "migrations/postgres"
+)
 
 // bringUpToDate migrates the database at path, which writer is a connection to, unless it has the newest schema that
 // this program knows: to find that out takes goose longer than all else in opening a database. What cannot be read
@@ -24,7 +31,7 @@ var migrations embed.FS
 //
 // Another process may migrate the database at the same time. Each step is a transaction, so that one of the two fails,
 // with whatever its statements say of what is there already. It goes on from where the other one has come to.
-func bringUpToDate(ctx context.Context, writer *conn, path string, pragmas []string, wait time.Duration) error {
+func bringUpToDate(ctx context.Context, writer *sqliteConn, path string, pragmas []string, wait time.Duration) error {
 	const none = -1
 	version := func() (have, know int64) {
 		have, know, err := (&Tx{conn: writer}).schemaVersion(ctx)
@@ -40,7 +47,7 @@ func bringUpToDate(ctx context.Context, writer *conn, path string, pragmas []str
 	for until := time.Now().Add(wait); ; {
 		err := migrate(ctx, path, pragmas)
 		if err == nil {
-			_, err = writer.exec("PRAGMA wal_checkpoint(TRUNCATE)") // a migration may have written all rows anew
+			_, err = writer.run("PRAGMA wal_checkpoint(TRUNCATE)") // a migration may have written all rows anew
 			return err
 		}
 		before := have
@@ -69,15 +76,15 @@ func migrate(ctx context.Context, path string, pragmas []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
-	return upgrade(ctx, db)
+	return upgrade(ctx, db, goose.DialectSQLite3, ofSQLite)
 }
 
-func upgrade(ctx context.Context, db *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
+func upgrade(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder string) error {
+	files, err := fs.Sub(migrations, folder)
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(dialect, db, files, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return err
 	}
@@ -102,7 +109,7 @@ func newerSchema(have, know int64) error {
 
 // schemaVersion returns the version of the schema that the database has, and the newest one that this program knows.
 func (tx *Tx) schemaVersion(ctx context.Context) (have, know int64, err error) {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
+	files, err := fs.Glob(migrations, ofSQLite+"/*.sql")
 	if err != nil {
 		return 0, 0, err
 	}
@@ -115,4 +122,47 @@ func (tx *Tx) schemaVersion(ctx context.Context) (have, know int64, err error) {
 	}
 	err = tx.QueryRow(ctx, `SELECT COALESCE(max(version_id), 0) FROM goose_db_version`).Scan(&have)
 	return have, know, err
+}
+
+// bringUpToDate migrates the database. Of several servers that begin at once one does it, and the others wait. The lock
+// is that of a transaction, and held while another connection migrates: a pooler gives no other.
+func (p *postgres) bringUpToDate(ctx context.Context) error {
+	tx := &Tx{conn: &postgresConn{p.writer, p.statement, 0}}
+	if err := p.refuseServer(ctx, tx); err != nil {
+		return err
+	}
+	if have, know, err := tx.schemaVersion(ctx); err == nil && have == know {
+		return nil
+	}
+	lock := fmt.Sprintf("BEGIN; SELECT pg_advisory_xact_lock(%d)", migrateLock)
+	if _, err := p.writer.PgConn().Exec(ctx, lock).ReadAll(); err != nil {
+		return postgresError(err)
+	}
+	db := stdlib.OpenDB(*p.config)
+	err := upgrade(ctx, db, goose.DialectPostgres, ofPostgres)
+	_, ended := p.writer.Exec(ctx, "ROLLBACK") // nothing was written here
+	return errors.Join(postgresError(err), postgresError(ended), db.Close())
+}
+
+// refuseServer returns an error for a server that cannot have the database.
+func (p *postgres) refuseServer(ctx context.Context, tx *Tx) error {
+	var version int64
+	var encoding string
+	var isStandby bool
+	if err := tx.QueryRow(ctx, `SELECT CAST(current_setting('server_version_num') AS BIGINT),
+		pg_encoding_to_char(encoding), pg_is_in_recovery() FROM pg_database WHERE datname = current_database()`).
+		Scan(&version, &encoding, &isStandby); err != nil {
+		return err
+	}
+	switch {
+	case isStandby:
+		return fmt.Errorf("%w: it is a standby; give the address of the primary, or of all servers with "+
+			"target_session_attrs=read-write", ErrReadOnly)
+	case version < leastVersion:
+		return fmt.Errorf("the server is PostgreSQL %d, and %d or later is needed", version/10000, leastVersion/10000)
+	case encoding != "UTF8":
+		return fmt.Errorf("the database has the encoding %s, and UTF8 is needed: create it with ENCODING 'UTF8' "+
+			"TEMPLATE template0", encoding)
+	}
+	return nil
 }

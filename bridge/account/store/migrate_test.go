@@ -163,7 +163,7 @@ func makeOld(t *testing.T, path string, steps func(ctx context.Context, p *goose
 
 func gooseProvider(t *testing.T, db *sql.DB) *goose.Provider {
 	t.Helper()
-	files, err := fs.Sub(migrations, "migrations")
+	files, err := fs.Sub(migrations, ofSQLite)
 	if err != nil {
 		t.Fatal(err)
 	}

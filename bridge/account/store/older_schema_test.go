@@ -52,7 +52,7 @@ func TestABackupOfAnOlderSchemaLeavesItAsItIs(t *testing.T) {
 
 func versionOf(t *testing.T, path string) int64 {
 	t.Helper()
-	c, err := newConn(path, []string{"query_only(1)"})
+	c, err := newSQLiteConn(path, []string{"query_only(1)"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,11 +67,11 @@ func TestABackupOfADamagedOlderSchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "account.db")
 	makeOld(t, path, func(context.Context, *goose.Provider) error { return nil })
-	c, err := newConn(path, []string{"foreign_keys(0)"})
+	c, err := newSQLiteConn(path, []string{"foreign_keys(0)"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.exec(`INSERT INTO memberships (group_id, member_id, by_scim) VALUES ('none', 'none', FALSE)`)
+	_, err = c.run(`INSERT INTO memberships (group_id, member_id, by_scim) VALUES ('none', 'none', FALSE)`)
 	if err := errors.Join(err, c.close()); err != nil {
 		t.Fatal(err)
 	}

@@ -123,7 +123,7 @@ func (tx *Tx) linkState(ctx context.Context, link, memberID string) (state strin
 // unsent selects the mails, as f, that were refused by the mail server, or not sent in time: of each link the latest,
 // if it is neither queued again nor was sent another time.
 const unsent = ` FROM outbox f WHERE f.state = '` + MailFailed + `' AND f.link_hash IS NOT NULL
-	AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.link_hash = f.link_hash AND (+o.state IN ` + mailsOnTheWay + `
+	AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.link_hash = f.link_hash AND (o.state || '' IN ` + mailsOnTheWay + `
 		OR o.state = f.state AND (o.created_at, o.id) > (f.created_at, f.id)))`
 
 // strangersCaused selects mails to members that signed up themselves and are not provisioned, which anybody can cause.
@@ -159,7 +159,7 @@ const (
 // SetMailsExpiry sets when the link in the waiting mails of a member's invitation ends.
 func (tx *Tx) SetMailsExpiry(ctx context.Context, memberID string, ends time.Time) error {
 	_, err := tx.Exec(ctx, `UPDATE outbox SET expires_at = ?
-		WHERE +state IN `+mailsToSend+` AND link_hash = (`+invitationLink+`)`, Micros(ends), memberID)
+		WHERE state || '' IN `+mailsToSend+` AND link_hash = (`+invitationLink+`)`, Micros(ends), memberID)
 	return err
 }
 
@@ -262,9 +262,9 @@ func (tx *Tx) releaseMails(ctx context.Context, memberID string) error {
 	return err
 }
 
-// releaseMails goes by the link, since thousands of mails may be in that state. (A plus keeps SQLite from going by what
-// is behind it.)
-const releaseMails = `UPDATE outbox SET state = '` + MailWaiting + `' WHERE +state = '` + MailSuspended + `'
+// releaseMails goes by the link, since thousands of mails may be in that state. (Text that is added
+// to a column keeps databases from going by its index.)
+const releaseMails = `UPDATE outbox SET state = '` + MailWaiting + `' WHERE state || '' = '` + MailSuspended + `'
 	AND link_hash IN (` + invitationLink + ` UNION ALL ` + addressChangeLink + `)`
 
 // LeaseMail gives a mail to the caller until m.LeasedUntil, and notes the attempt and the link that it is sent with.
@@ -408,7 +408,7 @@ func (tx *Tx) CountMails(ctx context.Context) (c MailCount, err error) {
 
 const oldestWaiting = `SELECT created_at FROM outbox WHERE state = '` + MailWaiting + `'
 	AND NOT (` + suspendedRecipient + ` OR ` + strangersCaused + ` OR EXISTS
-		(SELECT 1 FROM outbox o WHERE o.link_hash = outbox.link_hash AND +o.state = '` + MailSent + `'))
+		(SELECT 1 FROM outbox o WHERE o.link_hash = outbox.link_hash AND o.state || '' = '` + MailSent + `'))
 	ORDER BY created_at LIMIT 1`
 
 // StrangersCaused reports whether a mail is one that anybody can cause: to a member that signed up itself and is not

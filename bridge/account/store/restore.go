@@ -132,7 +132,7 @@ func prepare(
 	if err := isAccount(ctx, copied); err != nil {
 		return damage(err)
 	}
-	s, err := openSQLite(ctx, copied, lockWait)
+	s, err := openFile(ctx, copied, lockWait)
 	if err != nil {
 		return damage(err)
 	}
@@ -194,7 +194,7 @@ func copyFile(ctx context.Context, from, to, path string, progress Progress) (er
 // isAccount returns ErrNoBackup for a database of another program. It comes before the schema is brought up to date,
 // which would make an account of an empty database.
 func isAccount(ctx context.Context, path string) (err error) {
-	c, err := newConn(path, []string{"query_only(1)"})
+	c, err := newSQLiteConn(path, []string{"query_only(1)"})
 	if err != nil {
 		return err
 	}
@@ -252,7 +252,7 @@ func ReadSecrets(ctx context.Context, path string) (s Secrets, found bool, err e
 	if err := isAccount(ctx, path); err != nil {
 		return s, true, err
 	}
-	c, err := newConn(path, []string{busyTimeout(lockWait), "query_only(1)"})
+	c, err := newSQLiteConn(path, []string{busyTimeout(lockWait), "query_only(1)"})
 	if err != nil {
 		return s, true, err
 	}

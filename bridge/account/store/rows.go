@@ -18,37 +18,75 @@ type Scanner interface{ Scan(dest ...any) error }
 // Rows are the answer to a query. Its texts are copied into few allocations, each of which is kept for as
 // long as one of the texts in it: a row's others fit beside its first text, if that is the longest.
 type Rows struct {
-	stmt  *sqlite3.Stmt
-	room  []byte // what is left of the latest allocation, with a length of 0
-	taken int    // the size of that allocation
+	stmt     *sqlite3.Stmt
+	postgres *postgresRows // instead of stmt
+	room     []byte        // what is left of the latest allocation, with a length of 0
+	taken    int           // the size of that allocation
 }
 
 // Next goes to the next row, at first to the first one, and reports whether
 // there is one.
-func (r *Rows) Next() bool { return r.stmt.Step() }
+func (r *Rows) Next() bool {
+	if r.postgres != nil {
+		return r.postgres.rows.Next()
+	}
+	return r.stmt.Step()
+}
 
 // Scan copies the columns of the row; NULL is the zero value.
 func (r *Rows) Scan(dest ...any) error {
-	if n := r.stmt.ColumnCount(); n != len(dest) {
+	if n := r.columns(); n != len(dest) {
 		return fmt.Errorf("scanning a row of %d columns into %d variables", n, len(dest))
 	}
 	for i, d := range dest {
+		if d, isText := d.(*string); isText {
+			text, err := r.rawText(i)
+			if err != nil {
+				return err
+			}
+			*d = r.copied(text)
+			continue
+		}
+		n, err := r.number(i)
+		if err != nil {
+			return err
+		}
 		switch d := d.(type) {
-		case *string:
-			*d = r.text(i)
 		case *int64:
-			*d = r.stmt.ColumnInt64(i)
+			*d = n
 		case *int:
-			*d = r.stmt.ColumnInt(i)
+			*d = int(n)
 		case *bool:
-			*d = r.stmt.ColumnInt64(i) != 0
+			*d = n != 0
 		case *Time:
-			*d = timeOf(r.stmt.ColumnInt64(i))
+			*d = timeOf(n)
 		default:
 			return fmt.Errorf("scanning column %d: no column type goes into a %T", i, d)
 		}
 	}
 	return nil
+}
+
+func (r *Rows) columns() int {
+	if r.postgres != nil {
+		return len(r.postgres.rows.FieldDescriptions())
+	}
+	return r.stmt.ColumnCount()
+}
+
+func (r *Rows) number(i int) (int64, error) {
+	if r.postgres != nil {
+		return r.postgres.int64(i)
+	}
+	return r.stmt.ColumnInt64(i), nil
+}
+
+// rawText returns the text in a column, good until the next row.
+func (r *Rows) rawText(i int) ([]byte, error) {
+	if r.postgres != nil {
+		return r.postgres.text(i)
+	}
+	return r.stmt.ColumnRawText(i), nil
 }
 
 // The bounds of an allocation for texts, if none of them is longer.
@@ -57,9 +95,8 @@ const (
 	mostText  = 32 << 10
 )
 
-// text copies the text in a column.
-func (r *Rows) text(i int) string {
-	text := r.stmt.ColumnRawText(i)
+// copied returns a copy of a text.
+func (r *Rows) copied(text []byte) string {
 	if len(text) == 0 {
 		return ""
 	}
@@ -76,6 +113,9 @@ func (r *Rows) text(i int) string {
 // Close ends the query and returns the error that ended it early. Of an
 // interruption between two rows only the statement knows, until it is reset.
 func (r *Rows) Close() error {
+	if r.postgres != nil {
+		return r.postgres.close()
+	}
 	err := r.stmt.Err()
 	return cmp.Or(err, r.stmt.Reset(), r.stmt.ClearBindings())
 }

@@ -154,7 +154,7 @@ func (tx *Tx) SearchGroups(ctx context.Context, s Search) (total int64, groups [
 }
 
 func search[T any](ctx context.Context, tx *Tx, s Search, k kind[T]) (total int64, page []T, err error) {
-	var filter compiler
+	filter := compiler{dialect: tx.store.engine.dialect()}
 	if s.Filter != nil {
 		filter.add(" AND ")
 		if err := filter.compile(*s.Filter, k.scope, 1); err != nil {
@@ -208,7 +208,7 @@ func (k kind[T]) page(filter compiler, s Search) (*compiler, error) {
 		}
 		return nil
 	}
-	var c compiler
+	c := compiler{dialect: filter.dialect}
 	inner := s.Offset > 0 || s.SortBy != nil
 	if c.add(k.list); inner {
 		c.add(" AND " + k.id + " IN (SELECT " + k.id + k.from)
@@ -250,11 +250,11 @@ func (c *compiler) order(s Search, sc scope) error {
 		c.add(key + " IS NULL" + direction + ", " + key + direction + ", ")
 		return nil
 	}
-	path, err := jsonPath(s.SortBy)
+	path, err := c.jsonPath(s.SortBy)
 	if err != nil {
 		return err
 	}
-	first, err := jsonPath(s.SortBy[:1])
+	first, err := c.jsonPath(s.SortBy[:1])
 	if err != nil {
 		return err
 	}
@@ -262,7 +262,11 @@ func (c *compiler) order(s Search, sc scope) error {
 	if len(element) == 0 {
 		element = []string{"value"}
 	}
-	within, err := jsonPath(element)
+	within, err := c.jsonPath(element)
+	if err != nil {
+		return err
+	}
+	primary, err := c.jsonPath([]string{"primary"})
 	if err != nil {
 		return err
 	}
@@ -270,9 +274,9 @@ func (c *compiler) order(s Search, sc scope) error {
 	doc := string(sc.doc.(jsonColumn))
 	key := `(CASE json_type(` + doc + `, ?) WHEN 'array' THEN
 		(SELECT fold(json_extract(x.value, ?)) FROM json_each(` + doc + `, ?) x WHERE x.type = 'object'
-			ORDER BY COALESCE(json_extract(x.value, '$.primary'), FALSE) DESC, x.key LIMIT 1)
-		ELSE fold(json_extract(` + doc + `, ?)) END)`
-	args := []any{first, within, first, path}
+			ORDER BY COALESCE(json_type(x.value, ?), '') = 'true' DESC, x.key LIMIT 1)
+		ELSE fold(json_extract(` + doc + `, ?)) END)` + c.bytes
+	args := []any{first, within, first, primary, path}
 	c.add(key+" IS NULL"+direction+", ", args...)
 	c.add(key+direction+", ", args...)
 	return nil

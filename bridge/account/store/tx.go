@@ -6,15 +6,14 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/ncruces/go-sqlite3"
-
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
 )
 
 // A Tx is a transaction, good until the function that got it returns.
 type Tx struct {
 	store *Store
-	conn  *conn
+	conn  conn
+	names map[string]*groupName // those that were read in the snapshot; nil in a write, which may change them
 
 	committed []func()   // called after the commit
 	appended  audit.Link // the end of the audit log, once something was added to it
@@ -22,6 +21,12 @@ type Tx struct {
 
 // AfterCommit has fn called once what asked for it was committed, and not if that is undone. It must not block.
 func (tx *Tx) AfterCommit(fn func()) { tx.committed = append(tx.committed, fn) }
+
+// A conn is a connection to the database in a transaction.
+type conn interface {
+	exec(ctx context.Context, query string, args []any) (int64, error)
+	query(ctx context.Context, query string, args []any) (*Rows, error)
+}
 
 // txKey is the context key of the transaction under way in a store.
 type txKey struct{ store *Store }
@@ -31,18 +36,12 @@ var ErrNoRow = errors.New("no row")
 
 // Exec runs a statement and returns how many rows it touched.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	return tx.conn.exec(query, args...)
+	return tx.conn.exec(ctx, query, args)
 }
 
 // Query asks for rows. Close them before the transaction's next statement.
 func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	return tx.conn.query(query, args...)
+	return tx.conn.query(ctx, query, args)
 }
 
 // QueryRow asks for one row; its Scan answers ErrNoRow if there is none.
@@ -74,38 +73,7 @@ func (s *Store) Read(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 	if outer, ok := ctx.Value(txKey{s}).(*Tx); ok {
 		return storageError(fn(ctx, outer))
 	}
-	c, err := s.readers.take(ctx)
-	if err != nil {
-		return fmt.Errorf("beginning to read: %w", err)
-	}
-	defer s.readers.giveBack(c)
-	return s.readOn(ctx, c, fn)
-}
-
-// readOn reads on a connection of the pool, whose snapshot is kept for the next read.
-func (s *Store) readOn(ctx context.Context, c *conn, fn func(ctx context.Context, tx *Tx) error) error {
-	newest, known := s.index.header()
-	if err := c.begin(newest, known); err != nil {
-		c.broken = true
-		return fmt.Errorf("beginning to read: %w", err)
-	}
-	c.within(ctx)
-	keep := false
-	defer func() {
-		c.within(context.Background())
-		if keep {
-			c.keep(newest)
-		} else if err := c.end(); err != nil {
-			c.broken = true
-		}
-	}()
-	tx := &Tx{store: s, conn: c}
-	err := fn(context.WithValue(ctx, txKey{s}, tx), tx)
-	keep = err == nil && known && !s.index.isLong(newest)
-	if ctx.Err() != nil && errors.Is(err, sqlite3.INTERRUPT) {
-		return ctx.Err()
-	}
-	return storageError(err)
+	return s.engine.read(ctx, s, func(tx *Tx) error { return fn(context.WithValue(ctx, txKey{s}, tx), tx) })
 }
 
 // nest runs fn inside a transaction that is already under way.

@@ -52,9 +52,9 @@ type walIndex struct {
 }
 
 // open maps the index that c uses. Where that cannot be done, the store works as without it.
-func (w *walIndex) open(c *conn) {
+func (w *walIndex) open(c *sqliteConn) {
 	// The file is there, and nobody makes it shorter, while a connection is open that has read.
-	if _, err := c.exec(`SELECT id FROM account`); err != nil {
+	if _, err := c.run(`SELECT id FROM account`); err != nil {
 		return
 	}
 	w.openFile(c.db.Filename("main").String() + "-shm")

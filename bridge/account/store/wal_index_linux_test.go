@@ -10,7 +10,7 @@ func TestTheIndexIsReadWithoutTheLossOfALock(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "account.db")
 	s := openPath(t, path)
-	if _, known := s.index.header(); !known {
+	if _, known := s.engine.(*sqlite).index.header(); !known {
 		t.Fatal("the header is not known")
 	}
 	other := openPath(t, path) // opens, maps and closes it again

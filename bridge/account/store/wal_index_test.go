@@ -24,7 +24,7 @@ func TestAHeaderThatSQLiteWouldNotUseIsNotKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, known := s.index.header()
+	want, known := s.engine.(*sqlite).index.header()
 	if !known {
 		t.Fatal("SQLite's own is not known")
 	}
@@ -77,7 +77,7 @@ func TestATransactionThatIsRolledBackLeavesTheHeader(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "account.db")
 	s := openPath(t, path)
 	setDomain(t, s, "a")
-	before, known := s.index.header()
+	before, known := s.engine.(*sqlite).index.header()
 	db, err := sqlite3.Open("file:" + path)
 	if err != nil {
 		t.Fatal(err)
@@ -86,13 +86,13 @@ func TestATransactionThatIsRolledBackLeavesTheHeader(t *testing.T) {
 	if err := db.Exec(`BEGIN IMMEDIATE; DELETE FROM signup_domains; ROLLBACK`); err != nil {
 		t.Fatal(err)
 	}
-	if after, still := s.index.header(); !known || !still || after != before {
+	if after, still := s.engine.(*sqlite).index.header(); !known || !still || after != before {
 		t.Errorf("%v (%t), and then %v (%t)", before, known, after, still)
 	}
 	if err := db.Exec(`UPDATE signup_domains SET domain = 'b'`); err != nil {
 		t.Fatal(err)
 	}
-	if after, known := s.index.header(); !known || after == before {
+	if after, known := s.engine.(*sqlite).index.header(); !known || after == before {
 		t.Errorf("after a commit: %v (%t), which was %v", after, known, before)
 	}
 }
@@ -111,7 +111,7 @@ func TestASnapshotIsNotUsedForAnotherLogOfTheSameLength(t *testing.T) {
 		if got := domainOf(t, mine); got != domain {
 			t.Errorf("read %q, want %q", got, domain)
 		}
-		after, _ := mine.index.header()
+		after, _ := mine.engine.(*sqlite).index.header()
 		if before != (walHeader{}) && (after == before || after.frames() != before.frames()) {
 			t.Errorf("the headers are %v and %v, want two of the same length", before, after)
 		}
@@ -231,7 +231,7 @@ func TestAStoreWithoutTheIndexReadsTheNewest(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "account.db")
 	mine, other := openPath(t, path), openPath(t, path)
-	mine.index.close()
+	mine.engine.(*sqlite).index.close()
 	for i := range 20 {
 		want := fmt.Sprint(i)
 		setDomain(t, other, want)
@@ -248,15 +248,15 @@ func TestAnIndexThatIsNoLongerAtItsPathIsNotRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "account.db")
 	s := openPath(t, path)
 	setDomain(t, s, "a")
-	s.index.check()
-	if _, known := s.index.header(); !known {
+	s.engine.(*sqlite).index.check()
+	if _, known := s.engine.(*sqlite).index.header(); !known {
 		t.Fatal("the header is not known after a check")
 	}
 	if err := os.Rename(path+"-shm", path+".away"); err != nil {
 		t.Fatal(err)
 	}
 	domainOf(t, s) // opens a connection
-	if _, known := s.index.header(); known {
+	if _, known := s.engine.(*sqlite).index.header(); known {
 		t.Error("the header is still known")
 	}
 }
@@ -324,12 +324,12 @@ func tryCheckpoint(t *testing.T, path, mode string, wait int) (busy bool) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	c := &conn{db: db, prepared: make(map[string]*sqlite3.Stmt)}
-	rows, err := c.query(fmt.Sprintf(`PRAGMA busy_timeout = %d`, wait))
+	c := &sqliteConn{db: db, prepared: make(map[string]*sqlite3.Stmt)}
+	rows, err := c.rows(fmt.Sprintf(`PRAGMA busy_timeout = %d`, wait))
 	if err := (onlyRow{rows, err}).Scan(new(int)); err != nil {
 		t.Fatal(err)
 	}
-	rows, err = c.query(`PRAGMA wal_checkpoint(` + mode + `)`)
+	rows, err = c.rows(`PRAGMA wal_checkpoint(` + mode + `)`)
 	var log, copied int
 	if err := (onlyRow{rows, err}).Scan(&busy, &log, &copied); err != nil {
 		t.Fatal(err)

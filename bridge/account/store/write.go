@@ -72,7 +72,6 @@ func (s *Store) writeLoop() {
 func (s *Store) writeBatch(first *request) {
 	batch, err := s.runBatch([]*request{first})
 	err = s.writeError(err)
-	s.readers.letGo() // what they keep is not the newest state any more
 	for _, r := range batch {
 		if r.err = s.writeError(r.err); r.err == nil {
 			r.err = err
@@ -86,11 +85,10 @@ func (s *Store) writeBatch(first *request) {
 // runBatch knows no context: SQLite answers the interruption of one statement
 // by rolling back the whole transaction, the other callers' work included.
 func (s *Store) runBatch(batch []*request) ([]*request, error) {
-	if _, err := s.writer.exec("BEGIN IMMEDIATE"); err != nil {
+	tx, err := s.engine.begin(s)
+	if err != nil {
 		return batch, fmt.Errorf("beginning a transaction: %w", err)
 	}
-	tx := &Tx{store: s, conn: s.writer}
-	var err error
 	batch[0].err, err = batch[0].carryOut(tx)
 	for more := true; more && err == nil && len(batch) < batchLimit; {
 		select {
@@ -102,10 +100,10 @@ func (s *Store) runBatch(batch []*request) ([]*request, error) {
 		}
 	}
 	if err == nil {
-		err = s.files.check() // what goes to a file that is gone must not be acknowledged
+		err = s.engine.check() // what goes to a file that is gone must not be acknowledged
 	}
 	if err == nil {
-		if _, err = s.writer.exec("COMMIT"); err == nil {
+		if err = s.engine.commit(); err == nil {
 			s.commits.Add(1)
 			s.written.Add(int64(len(batch)))
 			for _, fn := range tx.committed {
@@ -115,7 +113,6 @@ func (s *Store) runBatch(batch []*request) ([]*request, error) {
 		}
 		err = fmt.Errorf("committing: %w", err)
 	}
-	// Fails when SQLite has already rolled back, which is as good.
-	_, _ = s.writer.exec("ROLLBACK")
+	s.engine.rollback()
 	return batch, err
 }

@@ -15,9 +15,18 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// New returns the address of an empty database with the newest schema, in a
-// folder of the test.
+// New returns the address of an empty database with the newest schema: a file in a folder of the test, or on the
+// PostgreSQL server that is named in SCIMBRIDGE_TEST_POSTGRES.
 func New(tb testing.TB) (dsn string) {
+	tb.Helper()
+	if OnPostgres() {
+		return newPostgres(tb)
+	}
+	return NewFile(tb)
+}
+
+// NewFile is New for a SQLite database, whatever the variable says.
+func NewFile(tb testing.TB) (dsn string) {
 	tb.Helper()
 	template, err := migrated()
 	if err != nil {

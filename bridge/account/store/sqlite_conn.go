@@ -13,13 +13,13 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// A conn is one connection to the database, with the statements that were
+// A sqliteConn is one connection to the database, with the statements that were
 // prepared on it, since SQLite takes many times as long to parse and plan one
 // as to run it. It serves one transaction at a time.
 //
 // SQLite is spoken to directly and not through database/sql, whose locks and
 // conversions cost a small statement more than SQLite does.
-type conn struct {
+type sqliteConn struct {
 	db       *sqlite3.Conn
 	prepared map[string]*sqlite3.Stmt
 	broken   bool // not fit for another transaction
@@ -28,18 +28,18 @@ type conn struct {
 	at    walHeader // the newest state before the snapshot was taken
 	round int       // of the pool, before the snapshot was taken
 
-	groupNames map[string]*groupName // those that were read in the snapshot
+	names map[string]*groupName // those that were read in the snapshot
 }
 
 // maxPrepared bounds the statements of a connection. The program's own are
 // some hundred; filters make others.
 const maxPrepared = 400
 
-func newConn(path string, pragmas []string) (*conn, error) {
-	return newConnTo(fileURL(path, url.Values{"_pragma": pragmas}), sqlite3.OPEN_READWRITE)
+func newSQLiteConn(path string, pragmas []string) (*sqliteConn, error) {
+	return newSQLiteConnTo(fileURL(path, url.Values{"_pragma": pragmas}), sqlite3.OPEN_READWRITE)
 }
 
-func newConnTo(url string, flags sqlite3.OpenFlag) (*conn, error) {
+func newSQLiteConnTo(url string, flags sqlite3.OpenFlag) (*sqliteConn, error) {
 	db, err := sqlite3.OpenFlags(url, flags|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func newConnTo(url string, flags sqlite3.OpenFlag) (*conn, error) {
 	if err := errors.Join(err, register(db)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &conn{db: db, prepared: make(map[string]*sqlite3.Stmt)}, nil
+	return &sqliteConn{db: db, prepared: make(map[string]*sqlite3.Stmt)}, nil
 }
 
 // fileURL is the database at path to SQLite. The log beside it, in which the
@@ -64,10 +64,10 @@ func fileURL(path string, options url.Values) string {
 }
 
 // within makes every statement until the next call end when ctx does.
-func (c *conn) within(ctx context.Context) { c.db.SetInterrupt(ctx) }
+func (c *sqliteConn) within(ctx context.Context) { c.db.SetInterrupt(ctx) }
 
 // begin begins a transaction for reading, unless the snapshot that was kept is of the newest state.
-func (c *conn) begin(newest walHeader, known bool) error {
+func (c *sqliteConn) begin(newest walHeader, known bool) error {
 	if c.kept {
 		if known && c.at == newest {
 			return nil
@@ -76,23 +76,23 @@ func (c *conn) begin(newest walHeader, known bool) error {
 			return err
 		}
 	}
-	c.groupNames = nil
-	_, err := c.exec("BEGIN")
+	c.names = make(map[string]*groupName)
+	_, err := c.run("BEGIN")
 	return err
 }
 
 // keep keeps the snapshot of the transaction for the next one.
-func (c *conn) keep(at walHeader) { c.kept, c.at = true, at }
+func (c *sqliteConn) keep(at walHeader) { c.kept, c.at = true, at }
 
 // end ends the transaction, in which nothing was written.
-func (c *conn) end() error {
+func (c *sqliteConn) end() error {
 	c.kept = false
-	_, err := c.exec("ROLLBACK")
+	_, err := c.run("ROLLBACK")
 	return err
 }
 
 // prepare returns the statement, ready to run with args.
-func (c *conn) prepare(query string, args []any) (*sqlite3.Stmt, error) {
+func (c *sqliteConn) prepare(query string, args []any) (*sqlite3.Stmt, error) {
 	s, ok := c.prepared[query]
 	if !ok {
 		var err error
@@ -111,7 +111,7 @@ func (c *conn) prepare(query string, args []any) (*sqlite3.Stmt, error) {
 	return s, nil
 }
 
-func (c *conn) compile(query string) (*sqlite3.Stmt, error) {
+func (c *sqliteConn) compile(query string) (*sqlite3.Stmt, error) {
 	for old, s := range c.prepared { // any one makes room
 		if len(c.prepared) < maxPrepared {
 			break
@@ -148,7 +148,15 @@ func bind(s *sqlite3.Stmt, i int, arg any) error {
 	}
 }
 
-func (c *conn) exec(query string, args ...any) (int64, error) {
+// exec implements conn.
+func (c *sqliteConn) exec(ctx context.Context, query string, args []any) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.run(query, args...)
+}
+
+func (c *sqliteConn) run(query string, args ...any) (int64, error) {
 	s, err := c.prepare(query, args)
 	if err != nil {
 		return 0, err
@@ -159,7 +167,15 @@ func (c *conn) exec(query string, args ...any) (int64, error) {
 	return c.db.Changes(), nil
 }
 
-func (c *conn) query(query string, args ...any) (*Rows, error) {
+// query implements conn.
+func (c *sqliteConn) query(ctx context.Context, query string, args []any) (*Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return c.rows(query, args...)
+}
+
+func (c *sqliteConn) rows(query string, args ...any) (*Rows, error) {
 	s, err := c.prepare(query, args)
 	if err != nil {
 		return nil, err
@@ -167,7 +183,7 @@ func (c *conn) query(query string, args ...any) (*Rows, error) {
 	return &Rows{stmt: s}, nil
 }
 
-func (c *conn) close() error {
+func (c *sqliteConn) close() error {
 	var errs []error
 	for _, s := range c.prepared {
 		errs = append(errs, s.Close())
@@ -177,22 +193,22 @@ func (c *conn) close() error {
 
 // A pool lends connections for reading, made as they are needed.
 type pool struct {
-	open   func() (*conn, error)
+	open   func() (*sqliteConn, error)
 	may    chan struct{} // a place for each connection that is lent
 	mu     sync.Mutex
-	idle   []*conn
+	idle   []*sqliteConn
 	closed bool
 	round  int  // counts calls of letGo
 	timed  bool // expire will be called
 }
 
-func newPool(open func() (*conn, error), most int) *pool {
+func newPool(open func() (*sqliteConn, error), most int) *pool {
 	return &pool{open: open, may: make(chan struct{}, most)}
 }
 
 // take lends a connection, the one used last if there is a choice: what it
 // has read is still in its cache.
-func (p *pool) take(ctx context.Context) (c *conn, err error) {
+func (p *pool) take(ctx context.Context) (c *sqliteConn, err error) {
 	select {
 	case p.may <- struct{}{}:
 	case <-ctx.Done():
@@ -219,7 +235,7 @@ func (p *pool) take(ctx context.Context) (c *conn, err error) {
 	return c, nil
 }
 
-func (p *pool) giveBack(c *conn) {
+func (p *pool) giveBack(c *sqliteConn) {
 	p.mu.Lock()
 	if c.kept && c.round != p.round && c.end() != nil {
 		c.broken = true
@@ -255,7 +271,7 @@ func (p *pool) letGo() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.round++
-	p.idle = slices.DeleteFunc(p.idle, func(c *conn) bool {
+	p.idle = slices.DeleteFunc(p.idle, func(c *sqliteConn) bool {
 		if !c.kept || c.end() == nil {
 			return false
 		}

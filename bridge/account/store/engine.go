@@ -1,0 +1,53 @@
+package store
+
+import "context"
+
+// An engine is a kind of database.
+type engine interface {
+	// read calls fn with a transaction that reads one snapshot: all that was committed before the call, and nothing
+	// that is committed after fn began.
+	read(ctx context.Context, s *Store, fn func(tx *Tx) error) error
+
+	// begin begins the transaction of a batch of writes, in which nothing changes but by it. Then comes a commit, which
+	// makes it durable, or a rollback. Only one goroutine calls them.
+	begin(s *Store) (*Tx, error)
+	commit() error
+	rollback()
+
+	// newest returns which state of the database is the newest. It reports whether that is known.
+	newest(ctx context.Context) (at state, known bool, err error)
+
+	// explain adds to an error of a write what can be found out about its cause.
+	explain(err error) error
+	// check returns an error if the database is not the one any more that was opened.
+	check() error
+	// takesWrites returns an error if a write would fail, as far as that can be known without one.
+	takesWrites() error
+
+	// checkPages returns what is damaged below the rows, as far as the program checks that.
+	checkPages(ctx context.Context, tx *Tx, quick bool) ([]Fault, error)
+
+	// dialect is how the engine's SQL differs.
+	dialect() *dialect
+
+	// setting names the database as --database takes it, without its secrets.
+	setting() string
+	close() error
+}
+
+// A state identifies a state of the database: two that are equal are the same, for all that Cached is for.
+type state struct {
+	log     walHeader // of SQLite
+	version int64     // of PostgreSQL: see admission_version
+}
+
+// A dialect is what differs between the SQL of engines, beside the functions that PostgreSQL's schema defines with the
+// names that SQLite has for them.
+type dialect struct {
+	// path returns the JSON path of names in double quotes; without any, that of the whole document.
+	path     func(names []string) string
+	get      string // a format: the JSON at a path, of the document
+	number   string // a format: the number that a JSON number's text is
+	bytes    string // after a text from a document: compared byte by byte
+	endsWith string // a format: whether a text ends with a parameter, which is given twice
+}

@@ -1,0 +1,246 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// A postgres is a PostgreSQL database that is open.
+//
+// Several account servers may have it open. Whoever writes has the lock on writing from the beginning of its
+// transaction to its end, so that its statements find what they would find in SQLite, which has one writer too. The
+// waiting writes of a server share such a transaction, and its commit.
+//
+// Nothing of a session is used beyond a transaction, so that the address may be that of a pooler that gives each
+// transaction another server connection.
+type postgres struct {
+	address   string // without a password
+	config    *pgx.ConnConfig
+	readers   *pgxpool.Pool
+	writer    *pgx.Conn // nil if there is none, or none that works
+	statement *statements
+	wait      time.Duration
+}
+
+// The keys of advisory locks, which a program that is not this one does not take by chance.
+const (
+	writeLock   = 0x5c1b_acc0_0001
+	migrateLock = 0x5c1b_acc0_0002
+)
+
+const (
+	// longestWrite bounds each exchange with the server in a write, the wait for the lock on writing aside.
+	longestWrite = 30 * time.Second
+	// reconnecting is for how long a read or a write that has not begun looks for a server that takes it. It covers the
+	// restart of a server, and is shorter than the deadline of a bridge's request.
+	reconnecting = 5 * time.Second
+	// reconnectPause is the time between two tries.
+	reconnectPause = 100 * time.Millisecond
+)
+
+// leastVersion is the oldest PostgreSQL that is supported, as server_version_num has it.
+const leastVersion = 140000
+
+func openPostgres(ctx context.Context, dsn string, wait time.Duration) (*postgres, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		// The error is left out: it may repeat a part of a password that was not encoded.
+		return nil, errors.New("its address cannot be read; write postgres://USER:PASSWORD@HOST:PORT/NAME, with " +
+			"percent-encoding for special characters in the password, and parameters as libpq has them")
+	}
+	if !strings.Contains(dsn, "pool_max_conns=") {
+		config.MaxConns = int32(2 * max(4, runtime.GOMAXPROCS(0)))
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = reconnecting
+	}
+	if config.ConnConfig.RuntimeParams["application_name"] == "" {
+		config.ConnConfig.RuntimeParams["application_name"] = "scim-bridge"
+	}
+	p := &postgres{
+		address: withoutPassword(dsn), config: config.ConnConfig.Copy(), statement: newStatements(), wait: wait,
+	}
+	if p.writer, err = pgx.ConnectConfig(ctx, p.config); err != nil {
+		return nil, postgresError(err)
+	}
+	if err := p.bringUpToDate(ctx); err != nil {
+		return nil, errors.Join(err, p.closeWriter())
+	}
+	if p.readers, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, errors.Join(postgresError(err), p.closeWriter())
+	}
+	return p, nil
+}
+
+// withoutPassword returns the address of a database without the secrets in it.
+func withoutPassword(dsn string) string {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "postgres://..." // what cannot be parsed was not opened
+	}
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	query := u.Query()
+	for name := range query {
+		if strings.Contains(name, "password") {
+			query.Del(name)
+		}
+	}
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// read implements engine.
+func (p *postgres) read(ctx context.Context, in *Store, fn func(tx *Tx) error) error {
+	c, err := p.beginToRead(ctx)
+	if err != nil {
+		return fmt.Errorf("beginning to read: %w", err)
+	}
+	defer c.Release()
+	defer func() {
+		if !c.Conn().IsClosed() {
+			_, _ = c.Exec(context.WithoutCancel(ctx), "ROLLBACK") // nothing was written; a connection that fails is not kept
+		}
+	}()
+	err = fn(&Tx{store: in, conn: &postgresConn{c.Conn(), p.statement, 0}, names: make(map[string]*groupName)})
+	if ctx.Err() != nil && err != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// beginToRead begins a transaction on a connection that works. One that was idle may have been closed by the server.
+func (p *postgres) beginToRead(ctx context.Context) (c *pgxpool.Conn, err error) {
+	err = p.whileAway(ctx, func() error {
+		if c, err = p.readers.Acquire(ctx); err != nil {
+			return err
+		}
+		if _, err = c.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+			c.Release()
+		}
+		return err
+	})
+	return c, err
+}
+
+// whileAway calls try again while the server is away, for a time.
+func (p *postgres) whileAway(ctx context.Context, try func() error) error {
+	for until := time.Now().Add(reconnecting); ; {
+		err := try()
+		if ctx.Err() != nil && err != nil {
+			return ctx.Err()
+		}
+		if err = postgresError(err); !isAway(err) || time.Now().After(until) {
+			return err
+		}
+		select {
+		case <-time.After(reconnectPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// begin implements engine.
+func (p *postgres) begin(in *Store) (*Tx, error) {
+	// A server may acknowledge a commit before it is on disk if it is told so, which is not for a database of ours. The
+	// wait for the lock is bounded by the server, so that nobody waits in the queue who has gone.
+	begin := fmt.Sprintf("BEGIN READ WRITE; SET LOCAL lock_timeout = %d; SELECT set_config('synchronous_commit', 'on', true) "+
+		"WHERE current_setting('synchronous_commit') = 'off'; SELECT pg_advisory_xact_lock(%d)", p.wait.Milliseconds(), writeLock)
+	ctx, cancel := context.WithTimeout(context.Background(), reconnecting+p.wait+longestWrite)
+	defer cancel()
+	err := p.whileAway(ctx, func() (err error) {
+		if p.writer == nil || p.writer.IsClosed() {
+			if p.writer, err = pgx.ConnectConfig(ctx, p.config); err != nil {
+				p.writer = nil
+				return err
+			}
+		}
+		if _, err = p.writer.PgConn().Exec(ctx, begin).ReadAll(); err != nil {
+			_ = p.closeWriter() // it may be of a server that takes no writes any more
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Tx{store: in, conn: &postgresConn{p.writer, p.statement, longestWrite}}, nil
+}
+
+// commit implements engine. If the server is lost before it answers, nobody knows whether there was a commit; the error
+// is that of a write that has failed.
+func (p *postgres) commit() error {
+	ctx, cancel := context.WithTimeout(context.Background(), longestWrite)
+	defer cancel()
+	tag, err := p.writer.Exec(ctx, "COMMIT")
+	if err == nil && tag.String() != "COMMIT" {
+		err = fmt.Errorf("the server answered COMMIT with %s", tag) // a statement had failed, and the error was passed over
+	}
+	return postgresError(err)
+}
+
+// rollback implements engine.
+func (p *postgres) rollback() {
+	if p.writer == nil || p.writer.IsClosed() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), longestWrite)
+	defer cancel()
+	if _, err := p.writer.Exec(ctx, "ROLLBACK"); err != nil {
+		_ = p.closeWriter()
+	}
+}
+
+func (p *postgres) closeWriter() error {
+	if p.writer == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	err := p.writer.Close(ctx)
+	p.writer = nil
+	return err
+}
+
+// newest implements engine.
+func (p *postgres) newest(ctx context.Context) (at state, known bool, err error) {
+	err = p.whileAway(ctx, func() error {
+		return p.readers.QueryRow(ctx, "SELECT version FROM admission_version").Scan(&at.version)
+	})
+	return at, err == nil, err
+}
+
+// explain implements engine.
+func (p *postgres) explain(err error) error { return err }
+
+// check implements engine.
+func (p *postgres) check() error { return nil }
+
+// takesWrites implements engine.
+func (p *postgres) takesWrites() error { return nil }
+
+var postgresDialect = dialect{
+	path: func(names []string) string { return "{" + strings.Join(names, ",") + "}" },
+	get:  "json_get(%s, ?)", number: "json_number(%s)", bytes: ` COLLATE "C"`, endsWith: "right(%s, length(?)) = ?",
+}
+
+// dialect implements engine.
+func (*postgres) dialect() *dialect { return &postgresDialect }
+
+// setting implements engine.
+func (p *postgres) setting() string { return p.address }
+
+// close implements engine.
+func (p *postgres) close() error {
+	p.readers.Close()
+	return p.closeWriter()
+}

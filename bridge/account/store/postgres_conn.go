@@ -1,0 +1,270 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// A postgresConn is a connection to PostgreSQL in a transaction.
+type postgresConn struct {
+	conn       *pgx.Conn
+	statements *statements
+	timeout    time.Duration // of a statement; 0 for none but the context's
+}
+
+// exec implements conn.
+func (c *postgresConn) exec(ctx context.Context, query string, args []any) (int64, error) {
+	text, err := c.statements.of(query, args)
+	if err != nil {
+		return 0, err
+	}
+	if c.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.timeout)
+		defer cancel()
+	}
+	tag, err := c.conn.Exec(ctx, text, args...)
+	return tag.RowsAffected(), postgresError(err)
+}
+
+// query implements conn.
+func (c *postgresConn) query(ctx context.Context, query string, args []any) (*Rows, error) {
+	text, err := c.statements.of(query, args)
+	if err != nil {
+		return nil, err
+	}
+	cancel := func() {}
+	if c.timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, c.timeout)
+	}
+	rows, err := c.conn.Query(ctx, text, args...)
+	if err != nil {
+		cancel()
+		return nil, postgresError(err)
+	}
+	return &Rows{postgres: &postgresRows{rows, c.conn.TypeMap(), cancel}}, nil
+}
+
+// postgresRows are the rows of a query as PostgreSQL sends them.
+type postgresRows struct {
+	rows   pgx.Rows
+	types  *pgtype.Map
+	cancel context.CancelFunc
+}
+
+func (r *postgresRows) close() error {
+	r.rows.Close()
+	r.cancel()
+	return postgresError(r.rows.Err())
+}
+
+// The types of columns.
+func isText(oid uint32) bool {
+	switch oid {
+	case pgtype.TextOID, pgtype.VarcharOID, pgtype.UnknownOID, pgtype.NameOID:
+		return true
+	}
+	return false
+}
+
+// int64 returns the number in a column, or 1 and 0 for true and false.
+func (r *postgresRows) int64(i int) (n int64, err error) {
+	raw, field := r.rows.RawValues()[i], r.rows.FieldDescriptions()[i]
+	if raw == nil {
+		return 0, nil
+	}
+	binaryFormat := field.Format == pgtype.BinaryFormatCode
+	switch field.DataTypeOID {
+	case pgtype.Int8OID:
+		if binaryFormat {
+			return int64(binary.BigEndian.Uint64(raw)), nil
+		}
+	case pgtype.Int4OID:
+		if binaryFormat {
+			return int64(int32(binary.BigEndian.Uint32(raw))), nil
+		}
+	case pgtype.BoolOID:
+		if raw[0] == 1 || raw[0] == 't' {
+			return 1, nil
+		}
+		return 0, nil
+	case pgtype.NumericOID: // of sum
+		return n, r.types.Scan(field.DataTypeOID, field.Format, raw, &n)
+	default:
+		return 0, fmt.Errorf("column %s is no number", field.Name)
+	}
+	return strconv.ParseInt(string(raw), 10, 64)
+}
+
+// text returns the text in a column, good until the next row.
+func (r *postgresRows) text(i int) ([]byte, error) {
+	raw, field := r.rows.RawValues()[i], r.rows.FieldDescriptions()[i]
+	if raw != nil && !isText(field.DataTypeOID) {
+		n, err := r.int64(i)
+		return strconv.AppendInt(nil, n, 10), err
+	}
+	return raw, nil
+}
+
+// statements are those of this program as PostgreSQL has them.
+type statements struct {
+	mu    sync.RWMutex
+	known map[string]string
+}
+
+// maxStatements bounds what is known. The program's own are some hundred; filters make others.
+const maxStatements = 1000
+
+func newStatements() *statements { return &statements{known: make(map[string]string)} }
+
+// of returns the statement for parameters of the types of args.
+func (s *statements) of(query string, args []any) (string, error) {
+	if len(args) == 0 {
+		return query, nil
+	}
+	s.mu.RLock()
+	text, known := s.known[query]
+	s.mu.RUnlock()
+	if known {
+		return text, nil
+	}
+	text, err := numbered(query, args)
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.known) >= maxStatements {
+		clear(s.known)
+	}
+	s.known[query] = text
+	return text, nil
+}
+
+// numbered gives the parameters their numbers, from ? and ?1 to $1, and their types, which PostgreSQL does not see
+// everywhere. A statement has the same types each time. There are no question marks in it but those of parameters and
+// in quotes.
+func numbered(query string, args []any) (string, error) {
+	var b strings.Builder
+	next := 0
+	for len(query) > 0 {
+		i := strings.IndexAny(query, `'"?`)
+		if i < 0 {
+			b.WriteString(query)
+			break
+		}
+		b.WriteString(query[:i])
+		quote := query[i]
+		query = query[i+1:]
+		if quote != '?' {
+			end := strings.IndexByte(query, quote)
+			if end < 0 {
+				return "", errors.New("a statement has a quote without an end")
+			}
+			b.WriteByte(quote)
+			b.WriteString(query[:end+1])
+			query = query[end+1:]
+			continue
+		}
+		digits := 0
+		for digits < len(query) && query[digits] >= '0' && query[digits] <= '9' {
+			digits++
+		}
+		n := next
+		if digits > 0 {
+			number, err := strconv.Atoi(query[:digits])
+			if err != nil {
+				return "", err
+			}
+			n = number - 1
+			query = query[digits:]
+		}
+		next = max(next, n+1)
+		if n >= len(args) {
+			return "", fmt.Errorf("a statement of %d parameters or more got %d", n+1, len(args))
+		}
+		kind, err := columnType(args[n])
+		if err != nil {
+			return "", fmt.Errorf("parameter %d %w", n+1, err)
+		}
+		fmt.Fprintf(&b, "$%d%s", n+1, kind)
+	}
+	if next != len(args) {
+		return "", fmt.Errorf("a statement of %d parameters got %d", next, len(args))
+	}
+	return b.String(), nil
+}
+
+func columnType(arg any) (string, error) {
+	switch arg.(type) {
+	case nil:
+		return "", nil
+	case string:
+		return "::text", nil
+	case int64, int:
+		return "::bigint", nil
+	case bool:
+		return "::boolean", nil
+	case float64:
+		return "::double precision", nil
+	default:
+		return "", fmt.Errorf("is a %T, which has no column type", arg)
+	}
+}
+
+// The errors of a PostgreSQL server.
+var (
+	// ErrAway says that the database's server cannot be reached, or ends or refuses connections.
+	ErrAway = errors.New("the database server cannot be reached")
+	// ErrReadOnly says that the server is a standby, or takes no writes for another reason.
+	ErrReadOnly = errors.New("the database server is read-only")
+	// ErrText says that a text has the character U+0000, which PostgreSQL has none of.
+	ErrText = errors.New("a text has the character U+0000")
+)
+
+// postgresError wraps an error of the server, or of the connection to it, in the error that says what kind it is.
+func postgresError(err error) error {
+	answer, isAnswer := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case err == nil, isStorageError(err), errors.Is(err, context.Canceled), errors.Is(err, pgx.ErrNoRows):
+		return err
+	case !isAnswer:
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	switch code := answer.Code; {
+	case code == "53100": // disk_full
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	case code == "25006", // read_only_sql_transaction
+		code == "0A000" && strings.Contains(answer.Message, "recovery"): // BEGIN READ WRITE on a standby
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+	case code == "22021", code == "22P05": // character_not_in_repertoire, untranslatable_character
+		return fmt.Errorf("%w: %w", ErrText, err)
+	case code == "55P03": // lock_not_available
+		return fmt.Errorf("%w: %w", ErrLocked, err)
+	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), code == "53300": // too_many_connections
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	case strings.HasPrefix(code, "58"), strings.HasPrefix(code, "53"), strings.HasPrefix(code, "XX"):
+		return fmt.Errorf("%w: %w", ErrDisk, err)
+	case strings.HasPrefix(code, "28"), strings.HasPrefix(code, "3D"): // a password, a database
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	default:
+		return err
+	}
+}
+
+// isAway reports whether it may help to ask again, perhaps another server of several.
+func isAway(err error) bool {
+	answer, isAnswer := errors.AsType[*pgconn.PgError](err)
+	refused := isAnswer && (strings.HasPrefix(answer.Code, "28") || strings.HasPrefix(answer.Code, "3D"))
+	return errors.Is(err, ErrAway) && !refused || errors.Is(err, ErrReadOnly)
+}
