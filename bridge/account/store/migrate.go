@@ -127,7 +127,7 @@ func (tx *Tx) schemaVersion(ctx context.Context) (have, know int64, err error) {
 // bringUpToDate migrates the database. Of several servers that begin at once one does it, and the others wait. The lock
 // is that of a transaction, and held while another connection migrates: a pooler gives no other.
 func (p *postgres) bringUpToDate(ctx context.Context) error {
-	tx := &Tx{conn: &postgresConn{p.writer, p.statement, 0}}
+	tx := &Tx{conn: &postgresConn{conn: p.writer, statements: p.statement}}
 	if err := p.refuseServer(ctx, tx); err != nil {
 		return err
 	}

@@ -25,7 +25,8 @@ type postgres struct {
 	address   string // without a password
 	config    *pgx.ConnConfig
 	readers   *pgxpool.Pool
-	writer    *pgx.Conn // nil if there is none, or none that works
+	writer    *pgx.Conn     // nil if there is none, or none that works
+	writing   *postgresConn // to the writer, in the transaction that begin began
 	statement *statements
 	wait      time.Duration
 }
@@ -99,37 +100,15 @@ func withoutPassword(dsn string) string {
 	return u.String()
 }
 
-// read implements engine.
+// read implements engine. The transaction begins with its first statement, in one exchange with the server.
 func (p *postgres) read(ctx context.Context, in *Store, fn func(tx *Tx) error) error {
-	c, err := p.beginToRead(ctx)
-	if err != nil {
-		return fmt.Errorf("beginning to read: %w", err)
-	}
-	defer c.Release()
-	defer func() {
-		if !c.Conn().IsClosed() {
-			_, _ = c.Exec(context.WithoutCancel(ctx), "ROLLBACK") // nothing was written; a connection that fails is not kept
-		}
-	}()
-	err = fn(&Tx{store: in, conn: &postgresConn{c.Conn(), p.statement, 0}, names: make(map[string]*groupName)})
+	c := &postgresReader{postgres: p}
+	defer c.end()
+	err := fn(&Tx{store: in, conn: c, names: make(map[string]*groupName)})
 	if ctx.Err() != nil && err != nil {
 		return ctx.Err()
 	}
 	return err
-}
-
-// beginToRead begins a transaction on a connection that works. One that was idle may have been closed by the server.
-func (p *postgres) beginToRead(ctx context.Context) (c *pgxpool.Conn, err error) {
-	err = p.whileAway(ctx, func() error {
-		if c, err = p.readers.Acquire(ctx); err != nil {
-			return err
-		}
-		if _, err = c.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
-			c.Release()
-		}
-		return err
-	})
-	return c, err
 }
 
 // whileAway calls try again while the server is away, for a time.
@@ -173,7 +152,8 @@ func (p *postgres) begin(in *Store) (*Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Tx{store: in, conn: &postgresConn{p.writer, p.statement, longestWrite}}, nil
+	p.writing = &postgresConn{conn: p.writer, statements: p.statement, timeout: longestWrite}
+	return &Tx{store: in, conn: p.writing}, nil
 }
 
 // commit implements engine. If the server is lost before it answers, nobody knows whether there was a commit; the error
@@ -181,11 +161,11 @@ func (p *postgres) begin(in *Store) (*Tx, error) {
 func (p *postgres) commit() error {
 	ctx, cancel := context.WithTimeout(context.Background(), longestWrite)
 	defer cancel()
-	tag, err := p.writer.Exec(ctx, "COMMIT")
+	tag, err := p.writing.run(ctx, "COMMIT")
 	if err == nil && tag.String() != "COMMIT" {
 		err = fmt.Errorf("the server answered COMMIT with %s", tag) // a statement had failed, and the error was passed over
 	}
-	return postgresError(err)
+	return err
 }
 
 // rollback implements engine.

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // A postgresConn is a connection to PostgreSQL in a transaction.
@@ -20,6 +21,8 @@ type postgresConn struct {
 	conn       *pgx.Conn
 	statements *statements
 	timeout    time.Duration // of a statement; 0 for none but the context's
+	// before is sent with the next statement, in one exchange: statements that control the transaction.
+	before []string
 }
 
 // exec implements conn.
@@ -28,13 +31,36 @@ func (c *postgresConn) exec(ctx context.Context, query string, args []any) (int6
 	if err != nil {
 		return 0, err
 	}
-	if c.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.timeout)
-		defer cancel()
+	tag, err := c.run(ctx, text, args...)
+	return tag.RowsAffected(), err
+}
+
+// control implements conn.
+func (c *postgresConn) control(ctx context.Context, statement string) error {
+	if !strings.HasPrefix(statement, "ROLLBACK") {
+		c.before = append(c.before, statement)
+		return nil
 	}
-	tag, err := c.conn.Exec(ctx, text, args...)
-	return tag.RowsAffected(), postgresError(err)
+	_, err := c.run(ctx, statement)
+	return err
+}
+
+// run runs a statement of PostgreSQL's own text.
+func (c *postgresConn) run(ctx context.Context, text string, args ...any) (tag pgconn.CommandTag, err error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	if len(c.before) == 0 {
+		tag, err = c.conn.Exec(ctx, text, args...)
+		return tag, postgresError(err)
+	}
+	batch, err := c.send(ctx, text, args)
+	if err == nil {
+		tag, err = batch.Exec()
+	}
+	if closed := batch.Close(); err == nil {
+		err = closed
+	}
+	return tag, postgresError(err)
 }
 
 // query implements conn.
@@ -43,29 +69,123 @@ func (c *postgresConn) query(ctx context.Context, query string, args []any) (*Ro
 	if err != nil {
 		return nil, err
 	}
-	cancel := func() {}
-	if c.timeout > 0 {
-		ctx, cancel = context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := c.bounded(ctx)
+	rows := &postgresRows{types: c.conn.TypeMap(), cancel: cancel}
+	if len(c.before) == 0 {
+		rows.rows, err = c.conn.Query(ctx, text, args...)
+	} else if rows.batch, err = c.send(ctx, text, args); err == nil {
+		rows.rows, err = rows.batch.Query()
 	}
-	rows, err := c.conn.Query(ctx, text, args...)
 	if err != nil {
+		if rows.batch != nil {
+			_ = rows.batch.Close()
+		}
 		cancel()
 		return nil, postgresError(err)
 	}
-	return &Rows{postgres: &postgresRows{rows, c.conn.TypeMap(), cancel}}, nil
+	return &Rows{postgres: rows}, nil
+}
+
+// send sends a statement behind those that are to be sent before it, whose answers it reads.
+func (c *postgresConn) send(ctx context.Context, text string, args []any) (pgx.BatchResults, error) {
+	batch := new(pgx.Batch)
+	for _, statement := range c.before {
+		batch.Queue(statement)
+	}
+	batch.Queue(text, args...)
+	results := c.conn.SendBatch(ctx, batch)
+	for range c.before {
+		if _, err := results.Exec(); err != nil {
+			return results, err
+		}
+	}
+	c.before = c.before[:0]
+	return results, nil
+}
+
+func (c *postgresConn) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.timeout == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, c.timeout)
+}
+
+// A postgresReader is a transaction that reads. It takes a connection with its first statement.
+type postgresReader struct {
+	*postgres
+	lent *pgxpool.Conn // nil before
+	postgresConn
+}
+
+// exec implements conn.
+func (c *postgresReader) exec(ctx context.Context, query string, args []any) (n int64, err error) {
+	return n, c.begun(ctx, func() error {
+		n, err = c.postgresConn.exec(ctx, query, args)
+		return err
+	})
+}
+
+// query implements conn.
+func (c *postgresReader) query(ctx context.Context, query string, args []any) (rows *Rows, err error) {
+	return rows, c.begun(ctx, func() error {
+		rows, err = c.postgresConn.query(ctx, query, args)
+		return err
+	})
+}
+
+// begun asks in the transaction. The first statement begins it, and is asked again on another connection if that one
+// fails: one that was idle may have been closed by the server.
+func (c *postgresReader) begun(ctx context.Context, ask func() error) error {
+	if c.lent != nil {
+		return ask()
+	}
+	return c.whileAway(ctx, func() (err error) {
+		if c.lent, err = c.readers.Acquire(ctx); err != nil {
+			return err
+		}
+		c.postgresConn = postgresConn{conn: c.lent.Conn(), statements: c.statement,
+			before: []string{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}}
+		if err = ask(); isAway(err) {
+			c.lent.Release()
+			c.lent = nil
+		}
+		return err
+	})
+}
+
+// end gives the connection back, once the server has ended the transaction, for which nobody waits.
+func (c *postgresReader) end() {
+	if c.lent == nil {
+		return
+	}
+	go func() {
+		defer c.lent.Release()
+		ctx, cancel := context.WithTimeout(context.Background(), reconnecting)
+		defer cancel()
+		if !c.lent.Conn().IsClosed() {
+			_, _ = c.lent.Exec(ctx, "ROLLBACK") // nothing was written; a connection that fails is not kept
+		}
+	}()
 }
 
 // postgresRows are the rows of a query as PostgreSQL sends them.
 type postgresRows struct {
 	rows   pgx.Rows
+	batch  pgx.BatchResults // that they are the last of, or nil
 	types  *pgtype.Map
 	cancel context.CancelFunc
 }
 
 func (r *postgresRows) close() error {
 	r.rows.Close()
+	err := r.rows.Err()
+	if r.batch != nil {
+		if closed := r.batch.Close(); err == nil {
+			err = closed
+		}
+	}
 	r.cancel()
-	return postgresError(r.rows.Err())
+	return postgresError(err)
 }
 
 // The types of columns.

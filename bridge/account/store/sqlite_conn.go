@@ -156,6 +156,12 @@ func (c *sqliteConn) exec(ctx context.Context, query string, args []any) (int64,
 	return c.run(query, args...)
 }
 
+// control implements conn.
+func (c *sqliteConn) control(_ context.Context, statement string) error {
+	_, err := c.run(statement)
+	return err
+}
+
 func (c *sqliteConn) run(query string, args ...any) (int64, error) {
 	s, err := c.prepare(query, args)
 	if err != nil {

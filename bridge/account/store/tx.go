@@ -26,6 +26,8 @@ func (tx *Tx) AfterCommit(fn func()) { tx.committed = append(tx.committed, fn) }
 type conn interface {
 	exec(ctx context.Context, query string, args []any) (int64, error)
 	query(ctx context.Context, query string, args []any) (*Rows, error)
+	// control runs a statement that has no effect but on what later ones do, at the latest before the next of those.
+	control(ctx context.Context, statement string) error
 }
 
 // txKey is the context key of the transaction under way in a store.
@@ -90,18 +92,18 @@ func (tx *Tx) nest(ctx context.Context, fn func(context.Context, *Tx) error) err
 // whole transaction is lost.
 func (tx *Tx) savepoint(ctx context.Context, fn func(context.Context) error) (err, fatal error) {
 	ctx = context.WithValue(context.WithoutCancel(ctx), txKey{tx.store}, tx)
-	if _, fatal := tx.Exec(ctx, "SAVEPOINT step"); fatal != nil {
+	if fatal := tx.conn.control(ctx, "SAVEPOINT step"); fatal != nil {
 		return nil, fmt.Errorf("setting a savepoint: %w", fatal)
 	}
 	before, appended := len(tx.committed), tx.appended
 	var panicked any
 	if err = recovering(ctx, fn, &panicked); err != nil {
 		tx.committed, tx.appended = tx.committed[:before], appended
-		if _, fatal := tx.Exec(ctx, "ROLLBACK TO step"); fatal != nil {
+		if fatal := tx.conn.control(ctx, "ROLLBACK TO step"); fatal != nil {
 			return err, fmt.Errorf("rolling back to a savepoint: %w", fatal)
 		}
 	}
-	if _, fatal := tx.Exec(ctx, "RELEASE step"); fatal != nil {
+	if fatal := tx.conn.control(ctx, "RELEASE step"); fatal != nil {
 		return err, fmt.Errorf("releasing a savepoint: %w", fatal)
 	}
 	if panicked != nil {

@@ -1,0 +1,4 @@
+package store
+
+// WriteLock is the key of the lock on writing, for tests.
+const WriteLock = writeLock
