@@ -336,7 +336,7 @@ func (tx *Tx) RetryRefused(ctx context.Context, now time.Time) error {
 	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, next_attempt = ?,
 			first_failure = CASE first_failure WHEN 0 THEN ? ELSE first_failure END
 		WHERE blamed = 1 AND state = ? AND link_hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outbox other
-			WHERE other.link_hash = outbox.link_hash AND +other.state IN `+mailsOnTheWay+`)`,
+			WHERE other.link_hash = outbox.link_hash AND other.state || '' IN `+mailsOnTheWay+`)`,
 		MailWaiting, Micros(now), Micros(now), MailFailed)
 	return err
 }
@@ -357,8 +357,8 @@ func (tx *Tx) VoidMail(ctx context.Context, id, reason string) error {
 // HastenMails makes the waiting mails due now, and returns how many there are. It leaves alone those that are
 // being sent.
 func (tx *Tx) HastenMails(ctx context.Context, now time.Time) (int64, error) {
-	return tx.Exec(ctx, `UPDATE outbox SET next_attempt = min(next_attempt, ?) WHERE state = ? AND leased_until <= ?`,
-		Micros(now), MailWaiting, Micros(now))
+	return tx.Exec(ctx, `UPDATE outbox SET next_attempt = CASE WHEN next_attempt > ?1 THEN ?1 ELSE next_attempt END
+		WHERE state = ?2 AND leased_until <= ?1`, Micros(now), MailWaiting)
 }
 
 // NextMail returns when the next waiting mail is due, whoever has it; zero if none waits. A time that was written while
