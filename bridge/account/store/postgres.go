@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,6 +30,7 @@ type postgres struct {
 	writing   *postgresConn // to the writer, in the transaction that begin began
 	statement *statements
 	wait      time.Duration
+	closed    atomic.Bool
 }
 
 // The keys of advisory locks, which a program that is not this one does not take by chance.
@@ -115,6 +117,9 @@ func (p *postgres) read(ctx context.Context, in *Store, fn func(tx *Tx) error) e
 func (p *postgres) whileAway(ctx context.Context, try func() error) error {
 	for until := time.Now().Add(reconnecting); ; {
 		err := try()
+		if err != nil && p.closed.Load() {
+			return ErrClosed
+		}
 		if ctx.Err() != nil && err != nil {
 			return ctx.Err()
 		}
@@ -221,6 +226,7 @@ func (p *postgres) setting() string { return p.address }
 
 // close implements engine.
 func (p *postgres) close() error {
+	p.closed.Store(true)
 	p.readers.Close()
 	return p.closeWriter()
 }
