@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 )
@@ -22,7 +24,8 @@ func TestMembersAreLookedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	found, err := c.LookUpMembers(t.Context(), []string{" ANN@example.com", "eve@example.com"}, true)
-	if err != nil || len(found.Items) != 1 || !strings.HasPrefix(found.Database, "sqlite:") {
+	if err != nil || len(found.Items) != 1 || found.Database == "" ||
+		store.IsPostgres(found.Database) != storetest.OnPostgres() {
 		t.Fatalf("found %+v, %v", found, err)
 	}
 	m := found.Items[0]
