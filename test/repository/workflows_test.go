@@ -272,6 +272,23 @@ func TestWorkflowsRunEveryPartOfCI(t *testing.T) {
 	}
 }
 
+// A plain .ci/run has all parts but those that say that they are not in it.
+func TestAllOfCIHasEveryPart(t *testing.T) {
+	t.Parallel()
+	script := text(t, filepath.Join(root, ".ci/run"))
+	lanes := strings.Join(regexp.MustCompile(`(?m)^\t(?:local lanes=.*|lane .* &)`).FindAllString(script, -1), " ")
+	words := regexp.MustCompile(`[a-z]+`).FindAllString(lanes, -1)
+	parts := regexp.MustCompile(`(?m)^(\t# Only by name.*\n)?\t([a-z]+)\)(?: |$)`).FindAllStringSubmatch(script, -1)
+	if len(parts) < 5 {
+		t.Fatalf("only %d parts are found in .ci/run: the test would prove nothing", len(parts))
+	}
+	for _, part := range parts {
+		if byName := part[1] != ""; byName == slices.Contains(words, part[2]) {
+			t.Errorf(".ci/run runs the part %s by name only: %v; a plain .ci/run has the parts %q", part[2], byName, words)
+		}
+	}
+}
+
 // A module that dependabot does not know grows old unseen.
 func TestEveryModuleIsKeptUpToDate(t *testing.T) {
 	t.Parallel()
