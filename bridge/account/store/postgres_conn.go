@@ -358,6 +358,8 @@ func postgresError(err error) error {
 	switch {
 	case err == nil, isStorageError(err), errors.Is(err, context.Canceled), errors.Is(err, pgx.ErrNoRows):
 		return err
+	case errors.Is(err, pgconn.ErrReadOnlyConnection): // of a server of the address, perhaps beside others
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	case !isAnswer:
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
@@ -371,7 +373,8 @@ func postgresError(err error) error {
 		return fmt.Errorf("%w: %w", ErrText, err)
 	case code == "55P03": // lock_not_available
 		return fmt.Errorf("%w: %w", ErrLocked, err)
-	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), code == "53300": // too_many_connections
+	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), code == "53300", // too_many_connections
+		code == "25P03": // idle_in_transaction_session_timeout
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	case strings.HasPrefix(code, "58"), strings.HasPrefix(code, "53"), strings.HasPrefix(code, "XX"):
 		return fmt.Errorf("%w: %w", ErrDisk, err)

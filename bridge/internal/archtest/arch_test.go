@@ -205,6 +205,7 @@ var walls = []wall{
 		room:  "bridge/account/store",
 		may:   []string{"bridge", "bridge/account/audit", "bridge/internal/durable", "bridge/internal/inputtext"},
 		never: []string{"net/http"},
+		tests: []string{"test/postgres"},
 		why:   "the rows know no rule of the account",
 	},
 	{
@@ -346,7 +347,7 @@ var walls = []wall{
 			"bridge/control", "bridge/datadir", "bridge/explain", "bridge/guard",
 			"bridge/health", "bridge/internal", "bridge/journal", "bridge/problem", "bridge/provision", "bridge/scim",
 			"bridge/server", "bridge/server/page", "bridge/session", "bridge/simulate"},
-		tests: []string{"bridge/certificate/certificatetest", "test/ports"},
+		tests: []string{"bridge/certificate/certificatetest", "test/ports", "test/postgres"},
 		why:   "the doorway wires everything of the bridge",
 	},
 
@@ -480,6 +481,10 @@ var walls = []wall{
 	{
 		room: ".", alone: true, may: []string{"bridge/build", "provider"},
 		why: "main serves the provider",
+	},
+	{
+		room: "test/postgres",
+		why:  "tests of every floor run database servers",
 	},
 	{
 		room: "test/bench",

@@ -430,7 +430,8 @@ CREATE TRIGGER membership_written AFTER INSERT OR DELETE ON memberships FOR EACH
     EXECUTE FUNCTION copy_membership_to_person();
 
 -- One row: its version moves with each change of what admits a request, so that every account server knows whether what
--- it remembers of that is the newest.
+-- it remembers of that is the newest. It is random: a number would come again, for other rows, after a failover to a
+-- standby that had not got the last changes.
 CREATE TABLE admission_version (
     one     BIGINT PRIMARY KEY CHECK (one = 1),
     version BIGINT NOT NULL
@@ -440,7 +441,7 @@ INSERT INTO admission_version (one, version) VALUES (1, 1);
 -- +goose StatementBegin
 CREATE FUNCTION move_admission_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE admission_version SET version = version + 1;
+    UPDATE admission_version SET version = floor(random() * 9007199254740992);
     RETURN NULL;
 END
 $$;
