@@ -15,8 +15,8 @@ import (
 const (
 	// poll is how often the outbox is looked at: commands beside the service, and other services, queue mails too.
 	poll = 5 * time.Second
-	// sendTimeout ends before the lease.
-	sendTimeout = store.MailLease - 10*time.Second
+	// sendTimeout ends before the lease, by any server's clock.
+	sendTimeout = store.MailLease - store.MailSkew - 10*time.Second
 	// graceful is for the mail that is being sent when the service stops.
 	graceful = 5 * time.Second
 	// mailsPerSession is fewer than servers allow.

@@ -1384,3 +1384,30 @@ func TestBackoff(t *testing.T) {
 		}
 	}
 }
+
+// The clocks of two machines differ, by up to a minute.
+func TestAMailThatIsBeingSentIsNotSentByAnotherMachine(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		after time.Duration // by the other machine's clock
+	}{
+		{"whose clock is a second behind", -time.Second},
+		{"whose clock is a minute behind", -store.MailSkew},
+		{"whose clock is a minute ahead, at the end of the longest attempt", sendTimeout + store.MailSkew},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.create("ann@example.com")
+			if _, found, err := f.newSender().claim(t.Context()); err != nil || !found {
+				t.Fatal(found, err)
+			}
+			f.later(row.after)
+			f.sendDue()
+			if got := f.got(); len(got) > 0 {
+				t.Errorf("it sent %v", got)
+			}
+		})
+	}
+}

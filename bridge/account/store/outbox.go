@@ -48,7 +48,10 @@ func MailStates() []string {
 const (
 	// MailLease is for how long a mail belongs to the process that sends it. One that is killed leaves its mail to
 	// others after that.
-	MailLease = 2 * time.Minute
+	MailLease = 3 * time.Minute
+	// MailSkew is by how much the clocks of the machines that send mails may differ: by more, and a mail that takes long
+	// may be sent by two.
+	MailSkew = time.Minute
 	// LongestMailPause bounds the pauses until the next attempt to send a mail.
 	LongestMailPause = 75 * time.Minute
 	// LongestServerPause bounds those for all mails.
@@ -246,7 +249,7 @@ func (tx *Tx) MendMailTimes(ctx context.Context, now time.Time) error {
 		return err
 	}
 	_, err := tx.Exec(ctx, `UPDATE outbox SET leased_until = 0 WHERE leased_until > 0 AND leased_until > ?`,
-		Micros(now.Add(MailLease)))
+		Micros(now.Add(MailLease+MailSkew)))
 	return err
 }
 
