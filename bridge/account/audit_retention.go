@@ -19,11 +19,12 @@ const (
 	judgedInterval = time.Hour
 )
 
-// auditClock is what this process has added to the stored time by which ages are judged.
+// auditClock is what this process adds to the stored time by which ages are judged.
 type auditClock struct {
 	mu     sync.Mutex
 	known  bool
-	stored time.Duration // the uptime when it was stored last, or first read
+	stored time.Time     // as this process has seen it last
+	since  time.Duration // the uptime when it stored that, or first saw it
 }
 
 // judgedTime returns the time by which the age of audit events is judged. It follows the machine's clock, but goes
@@ -47,9 +48,6 @@ func (a *Account) judge(ctx context.Context, newest time.Time) (judged time.Time
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	up := a.Uptime()
-	if !c.known {
-		c.known, c.stored = true, up
-	}
 	var before time.Time
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		before, err = tx.AuditJudged(ctx)
@@ -58,7 +56,11 @@ func (a *Account) judge(ctx context.Context, newest time.Time) (judged time.Time
 	if err != nil {
 		return judged, err
 	}
-	judged = judgedTime(before, a.Time(), newest, up-c.stored)
+	// What another server has stored meanwhile counts the time that both ran.
+	if !c.known || !before.Equal(c.stored) {
+		c.known, c.stored, c.since = true, before, up
+	}
+	judged = judgedTime(before, a.Time(), newest, up-c.since).Truncate(time.Microsecond)
 	// A clock that is far behind is not followed: after it is right again, it would take as long to catch up.
 	interval := judgedInterval
 	if up < judgedInterval {
@@ -69,7 +71,7 @@ func (a *Account) judge(ctx context.Context, newest time.Time) (judged time.Time
 	}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.SetAuditJudged(ctx, judged) })
 	if err == nil {
-		c.stored = up
+		c.stored, c.since = judged, up
 	}
 	return judged, err
 }

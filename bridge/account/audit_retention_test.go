@@ -218,3 +218,40 @@ func TestAuditEventsOutlastAWrongClockUnderWhichEventsAreWritten(t *testing.T) {
 		}
 	}
 }
+
+// Servers of one account do not make each other's time go faster.
+func TestTheAgeOfAuditEventsIsJudgedByManyServersTogether(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	wrong := start.AddDate(70, 0, 0)
+	now, up := start, time.Duration(0)
+	first := newAccount(t)
+	first.Now = func() time.Time { return now }
+	addEvents(t, first, 1)
+	var servers []*account.Account
+	for range 3 {
+		a, err := account.Load(t.Context(), first.Store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Now, a.Uptime, a.AuditKept = first.Now, func() time.Duration { return up }, 30*day
+		servers = append(servers, a)
+	}
+	const hours = 10
+	for range 6 * hours {
+		for _, a := range servers {
+			if err := a.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		up, now = up+10*time.Minute, wrong
+	}
+	var judged time.Time
+	err := first.Store.Read(t.Context(), func(ctx context.Context, tx *store.Tx) (err error) {
+		judged, err = tx.AuditJudged(ctx)
+		return err
+	})
+	if moved := judged.Sub(start); err != nil || moved > 2*hours*time.Hour || moved < hours*time.Hour {
+		t.Errorf("in %d hours the time has moved by %s (%v)", hours, moved, err)
+	}
+}
