@@ -56,7 +56,7 @@ type HeartbeatAnswer struct {
 	Disabled        *DisabledFirewall // nil while the firewall is enforced
 }
 
-// Bridges lists every bridge that ever proved its credentials, newest contact first.
+// Bridges lists the bridges that have proved their credentials, newest contact first: for a week after the last one.
 func (a *Account) Bridges(ctx context.Context, cursor string, limit int) (Page[Bridge], error) {
 	place, err := ReadPlace(cursor, beforeNewest)
 	if err != nil {

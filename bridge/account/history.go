@@ -15,6 +15,10 @@ type Attempt = store.Attempt
 // attemptsKept is how long sign-in attempts are kept.
 const attemptsKept = 60 * 24 * time.Hour
 
+// bridgesKept is how long a bridge is listed that is heard of no more: one that is made anew, as in a container without a
+// volume, has another instance id each time.
+const bridgesKept = 7 * 24 * time.Hour
+
 // Attempts lists the sign-in attempts since a time, at most 60 days back, newest first.
 func (a *Account) Attempts(ctx context.Context, since time.Time, cursor string, limit int) (Page[Attempt], error) {
 	place, err := ReadPlace(cursor, beforeNewest)
@@ -42,7 +46,7 @@ func (a *Account) Sweep(ctx context.Context) error {
 		return tx.Sweep(ctx, store.Ends{
 			Now: now, Answers: now.Add(-answersKept), Attempts: now.Add(-attemptsKept),
 			Mails: now.Add(-mailsKept), SignUps: now.Add(-SignUpLife),
-			Withdrawals: now.Add(-suspension.MaxWindow),
+			Withdrawals: now.Add(-suspension.MaxWindow), Bridges: now.Add(-bridgesKept),
 		})
 	}))
 }

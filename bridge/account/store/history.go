@@ -90,11 +90,11 @@ func (tx *Tx) PutSavedAnswer(ctx context.Context, a SavedAnswer) error {
 }
 
 // Ends are the times before which things are over.
-type Ends struct{ Now, Answers, Attempts, Mails, SignUps, Withdrawals time.Time }
+type Ends struct{ Now, Answers, Attempts, Mails, SignUps, Withdrawals, Bridges time.Time }
 
 // Sweep deletes what is over: handshakes and sessions, and from before a time
-// of their own saved answers, attempts, mails, sign-ups with their mails, and
-// what the limit on suspensions counts.
+// of their own saved answers, attempts, mails, sign-ups with their mails,
+// what the limit on suspensions counts, and bridges without a session.
 func (tx *Tx) Sweep(ctx context.Context, ends Ends) error {
 	for _, s := range []struct {
 		query  string
@@ -109,6 +109,8 @@ func (tx *Tx) Sweep(ctx context.Context, ends Ends) error {
 			unclaimed + `)`, ends.SignUps},
 		{`DELETE FROM members WHERE ` + unclaimed, ends.SignUps},
 		{`DELETE FROM withdrawals WHERE time < ?`, ends.Withdrawals},
+		{`DELETE FROM bridges WHERE last_contact < ?
+			AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.instance = bridges.instance)`, ends.Bridges},
 	} {
 		if _, err := tx.Exec(ctx, s.query, Micros(s.before)); err != nil {
 			return err
