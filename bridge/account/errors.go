@@ -87,7 +87,7 @@ func Fault(cause error) *Error {
 	case errors.Is(cause, store.ErrAway):
 		return &Error{
 			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable,
-			Title: "The database server is away", cause: cause, RetryAfter: 5 * time.Second,
+			Title: "The database server is away", cause: cause, RetryAfter: 2 * time.Second,
 			Detail: "the account's database server cannot be reached or refuses the connection; the log has the " +
 				"reason under the request id",
 		}

@@ -80,7 +80,7 @@ func call[T any](ctx context.Context, c *Connector, r request) (answer T, lost b
 		}
 		switch refused, _ := errors.AsType[*client.Error](err); {
 		case err == nil:
-		case refused == nil || refused.Lost():
+		case refused == nil || refused.Lost() || uncertain(refused):
 			if ctx.Err() == nil {
 				c.NotifyHeartbeat() // the heartbeat finds out whether the account is away
 			}
@@ -122,6 +122,10 @@ func refusesBridge(e *client.Error) bool {
 		return false
 	}
 }
+
+// uncertain reports whether the account may have done what was asked, and does not know: a database's server can be lost
+// while it commits.
+func uncertain(e *client.Error) bool { return e.Problem.Code == api.ErrorCodeDatabaseUnavailable }
 
 // isMissing reports whether what answers does not have the operation: an account, or
 // what stands before it, that knows no such path or no such method there.

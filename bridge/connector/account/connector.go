@@ -311,6 +311,9 @@ func (c *Connector) Run(ctx context.Context) {
 		c.signOutDropped(ctx)
 		pause := c.cfg.Heartbeat
 		creds, err := c.attempt(ctx)
+		if failures == 0 && isLost(err) && ctx.Err() == nil {
+			creds, err = c.attempt(ctx) // by another connection, which leads to another server if there are several
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -324,6 +327,14 @@ func (c *Connector) Run(ctx context.Context) {
 		}
 		timer.Reset(pause)
 	}
+}
+
+// isLost reports whether an attempt ended with the connection: refused, or cut before there was an answer.
+func isLost(err error) bool {
+	_, answered := errors.AsType[*client.Error](err)
+	_, answeredFalsely := errors.AsType[*impostor](err)
+	return err != nil && !answered && !answeredFalsely && !errors.Is(err, errNoCredentials) &&
+		!errors.Is(err, context.DeadlineExceeded)
 }
 
 // firstPause is between the first failure and the second attempt.

@@ -579,3 +579,64 @@ func answer(status int, body string) func() (*http.Response, error) {
 		}, nil
 	}
 }
+
+// An account whose database's server is lost while it commits does not know whether it has done what was asked.
+func TestADatabaseThatIsAwayIsALostAnswer(t *testing.T) {
+	t.Parallel()
+	c, network := signedIn(t)
+	p, err := c.CreatePerson(t.Context(), input("a@example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := peoplePath + "/" + p.ID
+	lose := func(req *http.Request) func() (*http.Response, error) {
+		return func() (*http.Response, error) {
+			resp, err := network.real.RoundTrip(req)
+			if err != nil {
+				return nil, err
+			}
+			resp.Body.Close()
+			return &http.Response{
+				StatusCode: http.StatusServiceUnavailable,
+				Header:     http.Header{"Content-Type": {"application/problem+json"}, "Retry-After": {"2"}},
+				Body:       io.NopCloser(strings.NewReader(`{"code":"database_unavailable","title":"Away","status":503}`)),
+			}, nil
+		}
+	}
+	network.set(once("PUT "+path, lose))
+	_, err = c.ReplacePerson(t.Context(), p.ID, input("b@example.com"), p.Version)
+	if !errors.Is(err, bridge.ErrUnavailable) || network.count("PUT "+path) != 1 {
+		t.Errorf("a conditional write: got %v after %d requests", err, network.count("PUT "+path))
+	}
+	network.set(once("DELETE "+path, lose))
+	if err := c.DeletePerson(t.Context(), p.ID, ""); err != nil {
+		t.Errorf("a deletion: %v", err)
+	}
+	network.set(once("POST "+peoplePath, lose))
+	if _, err := c.CreatePerson(t.Context(), input("c@example.com")); err != nil {
+		t.Errorf("a creation: %v", err)
+	}
+}
+
+// A balancer gives the next connection to another server of the account.
+func TestAHeartbeatThatIsCutIsRepeatedAtOnce(t *testing.T) {
+	t.Parallel()
+	c, network := signedIn(t)
+	const path = "POST /v1/session/heartbeat"
+	calm := network.count(path) + 2
+	await(t, c, "heard of", func() bool { return network.count(path) > calm })
+	select {
+	case <-c.Changes():
+	default:
+	}
+	network.set(once(path, func(*http.Request) func() (*http.Response, error) {
+		return func() (*http.Response, error) { return nil, errCut }
+	}))
+	before := network.count(path)
+	await(t, c, "heard of", func() bool { return network.count(path) > before+3 })
+	select {
+	case <-c.Changes():
+		t.Errorf("its state has changed: %+v", c.State())
+	default:
+	}
+}
