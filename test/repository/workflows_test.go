@@ -284,7 +284,7 @@ func TestAllOfCIHasEveryPart(t *testing.T) {
 	}
 	for _, part := range parts {
 		if byName := part[1] != ""; byName == slices.Contains(words, part[2]) {
-			t.Errorf(".ci/run runs the part %s by name only: %v; a plain .ci/run has the parts %q", part[2], byName, words)
+			t.Errorf(".ci/run has the part %s by name only: %v; without a name it has %q", part[2], byName, words)
 		}
 	}
 }
