@@ -59,9 +59,9 @@ func (a *Account) AuditEvents(ctx context.Context, cursor string, limit int) (Pa
 }
 
 // cannotNote reports whether what a request for reading leaves behind could not be written for a reason that an
-// administrator must be able to read: the disk is full, or another process has the lock.
+// administrator must be able to read: the disk is full, another process has the lock, or a server takes no writes.
 func cannotNote(err error) bool {
-	return errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrLocked)
+	return errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrLocked) || errors.Is(err, store.ErrReadOnly)
 }
 
 // An AuditQuery chooses events of the chain.

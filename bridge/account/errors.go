@@ -81,10 +81,10 @@ func Fault(cause error) *Error {
 		return &Error{
 			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable,
 			Title: "The database is locked", cause: cause,
-			Detail: "another process on the account's machine has locked the account's database, so changes are " +
-				"refused until it lets go of it: end it if it should not be there",
+			Detail: "another process has locked the account's database, so changes are refused until it lets go of " +
+				"it: end it if it should not be there",
 		}
-	case errors.Is(cause, store.ErrAway):
+	case errors.Is(cause, store.ErrAway), errors.Is(cause, store.ErrRefused):
 		return &Error{
 			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable,
 			Title: "The database server is away", cause: cause, RetryAfter: 2 * time.Second,

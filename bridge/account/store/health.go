@@ -69,7 +69,8 @@ func (s *Store) writeError(err error) error {
 
 func isStorageError(err error) bool {
 	return errors.Is(err, ErrFull) || errors.Is(err, ErrReplaced) || errors.Is(err, ErrDisk) ||
-		errors.Is(err, ErrLocked) || errors.Is(err, ErrAway) || errors.Is(err, ErrReadOnly)
+		errors.Is(err, ErrLocked) || errors.Is(err, ErrAway) || errors.Is(err, ErrRefused) ||
+		errors.Is(err, ErrReadOnly)
 }
 
 // Setting names the database as --database takes it, wherever it is called, without a password.

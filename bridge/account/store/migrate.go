@@ -126,20 +126,26 @@ func (tx *Tx) schemaVersion(ctx context.Context) (have, know int64, err error) {
 
 // bringUpToDate migrates the database. Of several servers that begin at once one does it, and the others wait. The lock
 // is that of a transaction, and held while another connection migrates: a pooler gives no other.
-func (p *postgres) bringUpToDate(ctx context.Context) error {
+func (p *postgres) bringUpToDate(ctx context.Context, create bool) error {
 	tx := &Tx{conn: &postgresConn{conn: p.writer, statements: p.statement}}
 	if err := p.refuseServer(ctx, tx); err != nil {
 		return err
 	}
-	if have, know, err := tx.schemaVersion(ctx); err == nil && have == know {
+	have, know, err := tx.schemaVersion(ctx)
+	switch {
+	case err == nil && have == know:
 		return nil
+	case err == nil && have > know:
+		return newerSchema(have, know)
+	case hasNoTable(err) && !create:
+		return ErrNoSchema
 	}
 	lock := fmt.Sprintf("BEGIN; SELECT pg_advisory_xact_lock(%d)", migrateLock)
 	if _, err := p.writer.PgConn().Exec(ctx, lock).ReadAll(); err != nil {
 		return postgresError(err)
 	}
 	db := stdlib.OpenDB(*p.config)
-	err := upgrade(ctx, db, goose.DialectPostgres, ofPostgres)
+	err = upgrade(ctx, db, goose.DialectPostgres, ofPostgres)
 	_, ended := p.writer.Exec(ctx, "ROLLBACK") // nothing was written here
 	return errors.Join(postgresError(err), postgresError(ended), db.Close())
 }
@@ -154,6 +160,11 @@ func (p *postgres) refuseServer(ctx context.Context, tx *Tx) error {
 		Scan(&version, &encoding, &isStandby); err != nil {
 		return err
 	}
+	return unfit(version, encoding, isStandby)
+}
+
+// unfit says why a server cannot have the database: of a version as server_version_num has it.
+func unfit(version int64, encoding string, isStandby bool) error {
 	switch {
 	case isStandby:
 		return fmt.Errorf("%w: it is a standby; give the address of the primary, or of all servers with "+

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -56,12 +55,11 @@ const (
 // leastVersion is the oldest PostgreSQL that is supported, as server_version_num has it.
 const leastVersion = 140000
 
-func openPostgres(ctx context.Context, dsn string, wait time.Duration) (*postgres, error) {
+// openPostgres opens a database. One without our schema is only made ours if create is set.
+func openPostgres(ctx context.Context, dsn string, wait time.Duration, create bool) (*postgres, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		// The error is left out: it may repeat a part of a password that was not encoded.
-		return nil, errors.New("its address cannot be read; write postgres://USER:PASSWORD@HOST:PORT/NAME, with " +
-			"percent-encoding for special characters in the password, and parameters as libpq has them")
+		return nil, addressError(err)
 	}
 	if !strings.Contains(dsn, "pool_max_conns=") {
 		config.MaxConns = int32(2 * max(4, runtime.GOMAXPROCS(0)))
@@ -73,12 +71,15 @@ func openPostgres(ctx context.Context, dsn string, wait time.Duration) (*postgre
 		config.ConnConfig.RuntimeParams["application_name"] = "scim-bridge"
 	}
 	p := &postgres{
-		address: withoutPassword(dsn), config: config.ConnConfig.Copy(), statement: newStatements(), wait: wait,
+		address: WithoutPassword(dsn), config: config.ConnConfig.Copy(), statement: newStatements(), wait: wait,
 	}
-	if p.writer, err = pgx.ConnectConfig(ctx, p.config); err != nil {
-		return nil, postgresError(err)
+	if err := p.whileAway(ctx, func() (err error) {
+		p.writer, err = pgx.ConnectConfig(ctx, p.config)
+		return err
+	}); err != nil {
+		return nil, err
 	}
-	if err := p.bringUpToDate(ctx); err != nil {
+	if err := p.bringUpToDate(ctx, create); err != nil {
 		return nil, errors.Join(err, p.closeWriter())
 	}
 	// From here on a connection is not made to a standby: where the address names several servers, it is the other one's
@@ -92,25 +93,6 @@ func openPostgres(ctx context.Context, dsn string, wait time.Duration) (*postgre
 		return nil, errors.Join(postgresError(err), p.closeWriter())
 	}
 	return p, nil
-}
-
-// withoutPassword returns the address of a database without the secrets in it.
-func withoutPassword(dsn string) string {
-	u, err := url.Parse(dsn)
-	if err != nil {
-		return "postgres://..." // what cannot be parsed was not opened
-	}
-	if u.User != nil {
-		u.User = url.User(u.User.Username())
-	}
-	query := u.Query()
-	for name := range query {
-		if strings.Contains(name, "password") {
-			query.Del(name)
-		}
-	}
-	u.RawQuery = query.Encode()
-	return u.String()
 }
 
 // read implements engine. The transaction begins with its first statement, in one exchange with the server.

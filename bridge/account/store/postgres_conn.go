@@ -346,6 +346,9 @@ func columnType(arg any) (string, error) {
 var (
 	// ErrAway says that the database's server cannot be reached, or ends or refuses connections.
 	ErrAway = errors.New("the database server cannot be reached")
+	// ErrRefused says that the database's server does not let us in: a password is wrong, or there is no such user or
+	// database.
+	ErrRefused = errors.New("the database server refuses the connection")
 	// ErrReadOnly says that the server is a standby, or takes no writes for another reason.
 	ErrReadOnly = errors.New("the database server is read-only")
 	// ErrText says that a text has the character U+0000, which PostgreSQL has none of.
@@ -379,15 +382,17 @@ func postgresError(err error) error {
 	case strings.HasPrefix(code, "58"), strings.HasPrefix(code, "53"), strings.HasPrefix(code, "XX"):
 		return fmt.Errorf("%w: %w", ErrDisk, err)
 	case strings.HasPrefix(code, "28"), strings.HasPrefix(code, "3D"): // a password, a database
-		return fmt.Errorf("%w: %w", ErrAway, err)
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	default:
 		return err
 	}
 }
 
 // isAway reports whether it may help to ask again, perhaps another server of several.
-func isAway(err error) bool {
-	answer, isAnswer := errors.AsType[*pgconn.PgError](err)
-	refused := isAnswer && (strings.HasPrefix(answer.Code, "28") || strings.HasPrefix(answer.Code, "3D"))
-	return errors.Is(err, ErrAway) && !refused || errors.Is(err, ErrReadOnly)
+func isAway(err error) bool { return errors.Is(err, ErrAway) || errors.Is(err, ErrReadOnly) }
+
+// hasNoTable reports whether a statement named a table that is not there.
+func hasNoTable(err error) bool {
+	answer, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && answer.Code == "42P01"
 }

@@ -39,10 +39,26 @@ const lockWait = 10 * time.Second
 
 // OpenWaiting is Open with another time than ten seconds for which a write waits for another process's to end.
 func OpenWaiting(ctx context.Context, dsn string, wait time.Duration) (*Store, error) {
+	return openAny(ctx, dsn, wait, true)
+}
+
+// ErrNoSchema says that a database has no tables of this program.
+var ErrNoSchema = errors.New("there is no account in the database, nor a table of one")
+
+// OpenExisting is Open, but of PostgreSQL's databases only for those that have our tables, or ErrNoSchema: whatever an
+// address with a typing error leads to stays as it is.
+func OpenExisting(ctx context.Context, dsn string) (*Store, error) {
+	return openAny(ctx, dsn, lockWait, false)
+}
+
+func openAny(ctx context.Context, dsn string, wait time.Duration, create bool) (*Store, error) {
 	if IsPostgres(dsn) {
-		e, err := openPostgres(ctx, dsn, wait)
+		e, err := openPostgres(ctx, dsn, wait, create)
+		if errors.Is(err, ErrAddress) {
+			return nil, err
+		}
 		if err != nil {
-			return nil, fmt.Errorf("opening the PostgreSQL database: %w", err)
+			return nil, openingError(dsn, err)
 		}
 		return newStore(e), nil
 	}
@@ -74,11 +90,6 @@ func newStore(e engine) *Store {
 	}
 	go s.writeLoop()
 	return s
-}
-
-// IsPostgres reports whether dsn is the address of a PostgreSQL database.
-func IsPostgres(dsn string) bool {
-	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
 }
 
 // fileOf returns the path of the SQLite database at dsn.

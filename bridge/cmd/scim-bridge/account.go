@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -52,72 +50,6 @@ type accountCommand struct {
 	} `cmd:"" help:"The account's mails: invitations and confirmations."`
 }
 
-// database is the flag that all account commands share.
-type database struct {
-	Database string `required:"" placeholder:"sqlite:PATH" help:"The account's database, as sqlite:PATH."`
-}
-
-// exists refuses a file that does not exist: opening would create it, and a
-// typing error would leave an empty database behind.
-func (d database) exists() error {
-	if path, ok := strings.CutPrefix(d.Database, "sqlite:"); ok {
-		switch _, err := os.Stat(path); {
-		case err != nil && (!session.IsPath(path) || !errors.Is(err, fs.ErrNotExist)):
-			return session.FileError("--database", path, err)
-		case err != nil:
-			return fmt.Errorf("there is no database %s; %s", path, d.remedy(path))
-		}
-		if !isDatabase(path) { // another file was named by mistake: store.Open says so
-			return nil
-		}
-		for _, file := range []string{path, path + "-wal", path + "-shm"} { // the WAL holds the newest rows
-			// Root runs this in a folder of the service's user, who could name any file by a link.
-			if info, err := os.Lstat(file); err == nil && file != path && info.Mode()&fs.ModeSymlink != 0 {
-				return fmt.Errorf("--database: %s is a symbolic link, which SQLite does not create: remove it", file)
-			}
-			if err := closeToOthers("--database", file, toStandardError); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// remedy tells what to do about a database that is not there.
-func (d database) remedy(path string) string {
-	entries, _ := os.ReadDir(filepath.Dir(path))
-	kept := ""
-	for _, e := range entries { // sorted, and so by time
-		if name := e.Name(); strings.HasPrefix(name, filepath.Base(path)+".before-restore-") &&
-			strings.HasSuffix(name, "Z") {
-			kept = filepath.Join(filepath.Dir(path), name)
-		}
-	}
-	if kept != "" {
-		return fmt.Sprintf("a restore that was interrupted may have left it as %s: repeat the restore, or move that "+
-			"back, and what belongs to it", kept)
-	}
-	return "create it with scim-bridge account init --database " + d.Database
-}
-
-// with calls fn with the account, and closes its database afterwards.
-func (d database) with(ctx context.Context, fn func(*account.Account) error) error {
-	if err := d.exists(); err != nil {
-		return err
-	}
-	s, err := openStore(ctx, d.Database)
-	if err != nil {
-		return err
-	}
-	a, err := account.Load(ctx, s)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", d.Database, err)
-	} else {
-		err = fn(a)
-	}
-	return errors.Join(err, s.Close())
-}
-
 // audited audits a change that the account refused, as it does for administrators' requests, and returns the error.
 func audited(ctx context.Context, a *account.Account, command, object string, err error) error {
 	refused, ok := errors.AsType[*account.Error](err)
@@ -140,20 +72,24 @@ type accountInitCommand struct {
 // Help implements kong.HelpProvider.
 func (accountInitCommand) Help() string {
 	return `If standard output is not a terminal, only the token is printed.
-If root creates the database, it belongs to the owner of its folder.
+If root creates the database, it belongs to the owner of its folder. A PostgreSQL database has to be there already,
+and be empty. The password belongs in a password file (~/.pgpass, or the one that PGPASSFILE names), in PGPASSWORD or in
+the address in SCIMBRIDGE_DATABASE: other users of the machine can read a command line.
 
-  scim-bridge account init --database sqlite:account.db --name Example > admin-token`
+  scim-bridge account init --database sqlite:account.db --name Example > admin-token
+  scim-bridge account init --database postgres://scimbridge@db.example.com/account --name Example > admin-token`
 }
 
 // Run creates the account and its first token in one transaction: an account
 // without a token could not be used.
 func (c *accountInitCommand) Run(ctx context.Context, console *console) error {
-	if path := strings.TrimPrefix(c.Database, "sqlite:"); session.Misplaced(path) {
+	path := strings.TrimPrefix(c.Database, "sqlite:")
+	if !c.isOnServer() && session.Misplaced(path) {
 		return session.FileError("--database", path, fs.ErrNotExist)
 	}
 	s, err := openStore(ctx, c.Database)
 	if err != nil {
-		return err
+		return c.explainOpening(err)
 	}
 	var a *account.Account
 	var secret string

@@ -17,7 +17,7 @@ import (
 
 type accountAuditCommand struct {
 	// Not as the other commands have it: an export is verified without a database.
-	Database string      `placeholder:"sqlite:PATH" help:"The account's database, as sqlite:PATH."`
+	Database string      `placeholder:"DATABASE" help:"sqlite:PATH, or postgres://USER@HOST/NAME."`
 	Since    moment      `placeholder:"TIME" help:"Events since a time (RFC 3339), or for so long: 24h, 30d."`
 	Until    moment      `placeholder:"TIME" help:"Events until a time, as for --since."`
 	Actor    string      `help:"Events of one actor only, as the log has it, such as token:ID or machine."`
@@ -86,7 +86,7 @@ func (c *accountAuditCommand) check() error {
 	case c.File != "" && c.Database != "" && os.Getenv("SCIMBRIDGE_DATABASE") != c.Database:
 		return errors.New("--verify reads the database or a file: give one of them")
 	case c.File == "" && c.Database == "":
-		return errors.New("missing flags: --database=sqlite:PATH")
+		return errors.New("missing flags: --database=DATABASE")
 	case c.File != "-" && session.Misplaced(c.File):
 		return errors.New("FILE is a secret or other text instead of the name of a file")
 	}

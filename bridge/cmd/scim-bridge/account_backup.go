@@ -18,6 +18,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -40,6 +41,8 @@ func (accountBackupCommand) Help() string {
 the copy. The copy is checked (pages, indexes, references, counts, the audit log's chain) before it gets its name; a
 backup that fails leaves nothing behind, and deletes no older one. It is one file, readable by its owner only.
 
+A PostgreSQL database is backed up by pg_dump: the command then says how.
+
 If the audit log was changed, the backup is written, and the command ends with exit code 4, says so on standard error
 and deletes no older backup: one of them may have the log unchanged. scim-bridge account audit --verify says what was
 changed. It cannot be undone: once you know who did it, add --allow-changed-audit-log.
@@ -54,6 +57,11 @@ the bearer token, without which nobody can use the sealed session.
 
 // Run writes a backup.
 func (c *accountBackupCommand) Run(ctx context.Context, console *console) error {
+	if c.isOnServer() {
+		return &exit{exitUsage, fmt.Errorf("a PostgreSQL database is backed up by PostgreSQL's own tools: pg_dump "+
+			"--format=custom --file=%s %s; to check it, scim-bridge account check and account audit --verify, also on "+
+			"a restored copy", problem.QuoteShell(c.File), problem.QuoteShell(store.ForTools(c.Database)))}
+	}
 	path, folder, err := c.target(time.Now())
 	if err != nil {
 		return &exit{exitUsage, err}
@@ -266,11 +274,20 @@ be read, the command says so. It lists the admin tokens that work: revoke those 
 A backup whose audit log was changed is refused. Choose one from before, or restore it with --allow-changed-audit-log:
 the log stays as it is, and the event of the restore says where it was changed.
 
+A PostgreSQL database is restored by pg_restore: the command then says how.
+
   scim-bridge account restore --database sqlite:account.db account-backup.db`
 }
 
 // Run restores a backup.
 func (c *accountRestoreCommand) Run(ctx context.Context, console *console) error {
+	if c.isOnServer() {
+		return &exit{exitUsage, fmt.Errorf("a PostgreSQL database is restored by PostgreSQL's own tools: stop the "+
+			"account services, and make the database anew: pg_restore --clean --if-exists --no-owner --exit-on-error "+
+			"--single-transaction --dbname=%s %s, with a file of pg_dump; then look at it by scim-bridge account check "+
+			"and account audit --verify; the guide \"PostgreSQL\" has what a restored account needs",
+			problem.QuoteShell(store.ForTools(c.Database)), problem.QuoteShell(c.File))}
+	}
 	path, isSQLite := strings.CutPrefix(c.Database, "sqlite:")
 	if !isSQLite || path == "" {
 		return &exit{exitUsage, errors.New("--database: a backup is restored to a file: write sqlite:PATH")}

@@ -75,7 +75,12 @@ variable SCIMBRIDGE_SMTP_URL; a systemd unit can pass it as the credential scim-
 Firewall rules on countries, autonomous systems and anonymous addresses need --ip-database. A newer file is loaded
 within a minute, or immediately on SIGHUP.
 
-  scim-bridge account serve --database sqlite:account.db --public-url https://account.example.com`
+A database in PostgreSQL is brought up to date when the server starts, and asked for again by itself when it was away:
+meanwhile requests are answered with 503. The guide "PostgreSQL" has its settings; passwords belong in a password file
+(~/.pgpass, or the one that PGPASSFILE names), in PGPASSWORD or in the address in SCIMBRIDGE_DATABASE.
+
+  scim-bridge account serve --database sqlite:account.db --public-url https://account.example.com
+  scim-bridge account serve --database 'postgres://scimbridge@db.example.com/account?sslmode=verify-full'`
 }
 
 // Run serves until ctx ends, and then waits for the requests in flight.

@@ -29,7 +29,8 @@ import (
 // An accountProcess is a scim-bridge account serve.
 type accountProcess struct {
 	*realAccount
-	database string
+	database string // its file, if it is one of SQLite
+	setting  string // of --database, in the environment
 	listen   string
 	args     []string // beside the usual ones
 	environ  []string // beside the test's
@@ -46,8 +47,16 @@ func newAccountProcess(t *testing.T) *accountProcess {
 // newAccountProcessIn has the database in a folder of the test's choice.
 func newAccountProcessIn(t *testing.T, folder string) *accountProcess {
 	t.Helper()
-	a := &accountProcess{database: filepath.Join(folder, "account.db"), listen: ports.Free(t), stderr: os.Stderr}
-	token := strings.TrimSpace(output(t, "account", "init", "--database", "sqlite:"+a.database, "--name", "Test"))
+	return newAccountProcessOn(t, "sqlite:"+filepath.Join(folder, "account.db"))
+}
+
+// newAccountProcessOn has the database that --database names.
+func newAccountProcessOn(t *testing.T, setting string) *accountProcess {
+	t.Helper()
+	a := &accountProcess{
+		database: strings.TrimPrefix(setting, "sqlite:"), setting: setting, listen: ports.Free(t), stderr: os.Stderr,
+	}
+	token := strings.TrimSpace(output(t, "account", "init", "--database", setting, "--name", "Test"))
 	a.realAccount = &realAccount{t: t, url: "http://" + a.listen}
 	admin, err := api.NewClient(a.url, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+token)
@@ -70,10 +79,9 @@ func newAccountProcessIn(t *testing.T, folder string) *accountProcess {
 func (a *accountProcess) start() {
 	a.t.Helper()
 	a.cmd = exec.CommandContext(context.WithoutCancel(a.t.Context()), "scim-bridge",
-		append([]string{"account", "serve", "--database", "sqlite:" + a.database, "--listen", a.listen, "--log-level",
-			"error"}, a.args...)...)
+		append([]string{"account", "serve", "--listen", a.listen, "--log-level", "error"}, a.args...)...)
 	a.cmd.Stderr = a.stderr
-	a.cmd.Env = append(os.Environ(), a.environ...)
+	a.cmd.Env = append(os.Environ(), append(a.environ, "SCIMBRIDGE_DATABASE="+a.setting)...)
 	if err := a.cmd.Start(); err != nil {
 		a.t.Fatal(err)
 	}

@@ -143,6 +143,7 @@ func execute(ctx context.Context, args []string, c *console) (err error) {
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
+	warnOfPassword(command, func(text string) { fmt.Fprintln(c.Err, "scim-bridge: "+text) })
 	command.BindTo(ctx, (*context.Context)(nil))
 	return command.Run(c, parser.Kong)
 }

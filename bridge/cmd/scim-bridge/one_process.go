@@ -23,7 +23,7 @@ import (
 // ownAccountFlags are serve's flags for an account in its own process. They are those of account serve, some under
 // another name.
 type ownAccountFlags struct {
-	Database         string `placeholder:"sqlite:PATH" help:"Serve the account in this database too."`
+	Database         string `placeholder:"DATABASE" help:"Serve this account too: sqlite:PATH, or postgres://..."`
 	AccountListen    string `placeholder:"ADDRESS" help:"Address of the account service: 127.0.0.1:8600."`
 	AccountPublicURL string `name:"account-public-url" placeholder:"URL" help:"URL of the account for its users."`
 	AccountTLSCert   string `name:"account-tls-cert-file" placeholder:"FILE" help:"Certificate (PEM) of the account."`

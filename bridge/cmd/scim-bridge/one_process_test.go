@@ -38,7 +38,8 @@ type oneProcess struct {
 	*realAccount
 	*process
 	t        *testing.T
-	database string
+	database string // its file, if it is one of SQLite
+	setting  string // of --database, in the environment
 	token    string // of the admin
 	args     []string
 }
@@ -46,12 +47,16 @@ type oneProcess struct {
 // newOneProcess makes an account, and serves it with its bridge. Provisioning is not active yet.
 func newOneProcess(t *testing.T, args ...string) *oneProcess {
 	t.Helper()
-	folder := t.TempDir()
-	o := &oneProcess{t: t, database: filepath.Join(folder, "account.db")}
-	o.token = strings.TrimSpace(output(t, "account", "init", "--database", "sqlite:"+o.database, "--name", "Test"))
+	return newOneProcessOn(t, "sqlite:"+filepath.Join(t.TempDir(), "account.db"), args...)
+}
+
+// newOneProcessOn has the database that --database names.
+func newOneProcessOn(t *testing.T, setting string, args ...string) *oneProcess {
+	t.Helper()
+	o := &oneProcess{t: t, database: strings.TrimPrefix(setting, "sqlite:"), setting: setting}
+	o.token = strings.TrimSpace(output(t, "account", "init", "--database", setting, "--name", "Test"))
 	listen := ports.Free(t)
-	o.args = append([]string{"--database", "sqlite:" + o.database, "--account-listen", listen, "--log-level", "info"},
-		args...)
+	o.args = append([]string{"--account-listen", listen, "--log-level", "info"}, args...)
 	o.realAccount = &realAccount{t: t, url: "http://" + listen}
 	admin, err := api.NewClient(o.realAccount.url, api.WithRequestEditorFn(
 		func(_ context.Context, r *http.Request) error {
@@ -62,7 +67,7 @@ func newOneProcess(t *testing.T, args ...string) *oneProcess {
 		t.Fatal(err)
 	}
 	o.admin = admin
-	o.start(filepath.Join(folder, "bridge"))
+	o.start(filepath.Join(t.TempDir(), "bridge"))
 	var who *apitest.Answer[api.Caller]
 	await(t, "the account to answer", func() bool {
 		who, err = apitest.Read[api.Caller](admin.WhoAmI(t.Context()))
@@ -72,7 +77,9 @@ func newOneProcess(t *testing.T, args ...string) *oneProcess {
 	return o
 }
 
-func (o *oneProcess) start(dir string) { o.process = serve(o.t, dir, o.args...) }
+func (o *oneProcess) start(dir string) {
+	o.process = serveWith(o.t, dir, []string{"SCIMBRIDGE_DATABASE=" + o.setting}, o.args...)
+}
 
 // users is a request about people with a bearer token.
 func (o *oneProcess) users(token session.Token, method, body string) reply {

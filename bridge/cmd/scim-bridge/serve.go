@@ -120,6 +120,7 @@ one network, including the identity provider.
 
 With --database and --account-listen the account is served in the same process, for whoever has no reason for two:
 scim-bridge account serve --help explains its settings, which have the same names or begin with account- here. The
+database may be one of PostgreSQL. The
 bridge then needs no --session. It reads the sealed one in its account, and follows activation and rotation by itself;
 the bearer token opens it as ever. It asks the account without a network, as 127.0.0.1 in the account's firewall.
 --trusted-proxies, --insecure-http and the settings of the log are for both. The account stops last.

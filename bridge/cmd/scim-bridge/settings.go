@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
 // A setting is a flag with its value and what set it, for support bundles.
@@ -32,6 +34,9 @@ func (s *serveCommand) settings(command *kong.Context) []setting {
 		// The one may be the session itself, and the other may have a password.
 		if (flag.Name == "session" || flag.Name == "smtp-url") && one.Value != notSet {
 			one.Value = "set"
+		}
+		if flag.Name == "database" {
+			one.Value = store.WithoutPassword(one.Value)
 		}
 		if source := credentialSource(s.parsed.credentials, one.Value); source != "" {
 			one.Source = source

@@ -9,12 +9,22 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// openStore opens a database of this process.
+// openStore opens a database of this process, and makes it if it is not there.
 func openStore(ctx context.Context, database string) (*store.Store, error) {
+	return openBy(ctx, store.Open, database)
+}
+
+// openExisting opens a database of this process.
+func openExisting(ctx context.Context, database string) (*store.Store, error) {
+	return openBy(ctx, store.OpenExisting, database)
+}
+
+func openBy(ctx context.Context, open func(context.Context, string) (*store.Store, error), database string,
+) (*store.Store, error) {
 	if path, ok := strings.CutPrefix(database, "sqlite:"); ok {
 		setTempFolder(path)
 	}
-	return store.Open(ctx, database)
+	return open(ctx, database)
 }
 
 // setTempFolder gives SQLite the database's folder for its temporary files where the system has none that can be
