@@ -120,6 +120,7 @@ func parse(s string) *template.Template {
 		"quoted":    quoteList,
 		"shell":     QuoteShell,
 		"path":      databasePath,
+		"isServer":  isOnServer,
 	}).Parse(s))
 }
 
@@ -195,6 +196,11 @@ func QuoteShell(s string) string {
 
 // databasePath returns the file that a FactDatabase names.
 func databasePath(setting string) string { return strings.TrimPrefix(setting, "sqlite:") }
+
+// isOnServer reports whether a FactDatabase names a database of PostgreSQL.
+func isOnServer(setting string) bool {
+	return strings.HasPrefix(setting, "postgres://") || strings.HasPrefix(setting, "postgresql://")
+}
 
 // blockName returns a Terraform resource name for a host name.
 func blockName(s string) string {
@@ -536,9 +542,12 @@ var catalogue = []entry{
 		remedy: parse("{{if .data_dir}}On the bridge's machine, free space on that file system (`df -h " +
 			"{{shell .data_dir}}` shows it), or give the bridge's user write access to the folder. " +
 			"The bridge retries every {{if .domain}}minute{{else}}5 seconds{{end}}." +
+			"{{else}}{{if isServer .database}}On the database server's machine, free space on the file systems of its " +
+			"data and of its write-ahead log, or enlarge them: do not delete files of the server. A replication slot " +
+			"that nobody reads keeps the log: `SELECT * FROM pg_replication_slots` shows it." +
 			"{{else}}On the account's machine, free space on that file system{{with .database}} (`df -h " +
 			"{{shell (path .)}}` shows it){{end}}: remove old logs and backups, or enlarge it. " +
-			"Do not delete the database's -wal and -shm files. No restart is needed: the " +
+			"Do not delete the database's -wal and -shm files.{{end}} No restart is needed: the " +
 			"account then accepts changes again, and the bridge signs in again within 15 seconds.{{end}}"),
 	},
 	{

@@ -123,6 +123,7 @@ var cases = []struct {
 		"database": "sqlite:/srv/the account/account.db",
 	}},
 	{problem.StorageFull, problem.Facts{"database": "sqlite:/srv/the account/account.db"}},
+	{problem.StorageFull, problem.Facts{"database": "postgres://scimbridge@db.example.com/account?sslmode=verify-full"}},
 	{problem.StorageFull, problem.Facts{"data_dir": "/var/lib/scim bridge", "reason": "no space left on device"}},
 	{problem.StorageFull, problem.Facts{"data_dir": "/var/lib/scim bridge", "domain": "scim.example.com",
 		"reason": "permission denied"}},
@@ -328,6 +329,7 @@ func TestCommandsSurviveAShell(t *testing.T) {
 	t.Parallel()
 	for _, database := range []string{
 		"sqlite:/srv/account.db", "sqlite:/the account/it's; rm -rf $HOME `x`.db", "sqlite:/ü/\"a\".db", "",
+		"postgres://ann@db1:5432,db2:5433/a?connect_timeout=3&sslmode=verify-full",
 	} {
 		command := problem.DisableFirewall(database, "1h")
 		out, err := exec.CommandContext(t.Context(), "sh", "-c",
