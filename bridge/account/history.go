@@ -15,8 +15,8 @@ type Attempt = store.Attempt
 // attemptsKept is how long sign-in attempts are kept.
 const attemptsKept = 60 * 24 * time.Hour
 
-// bridgesKept is how long a bridge is listed that is heard of no more: one that is made anew, as in a container without a
-// volume, has another instance id each time.
+// bridgesKept is how long a bridge is listed that is heard of no more: one that is made anew, as in a container without
+// a volume, has another instance id each time.
 const bridgesKept = 7 * 24 * time.Hour
 
 // Attempts lists the sign-in attempts since a time, at most 60 days back, newest first.

@@ -15,7 +15,9 @@ func TestABridgeThatIsGoneLeavesTheList(t *testing.T) {
 	now := a.Time()
 	for instance, silent := range map[string]time.Duration{"gone": 8 * day, "silent": 6 * day, "here": 0} {
 		row := store.Bridge{Instance: instance, LastContact: now.Add(-silent), State: "healthy", Problems: "[]"}
-		err := a.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.PutBridge(ctx, row) })
+		err := a.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			return tx.PutBridge(ctx, row)
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -49,8 +49,8 @@ const (
 	// MailLease is for how long a mail belongs to the process that sends it. One that is killed leaves its mail to
 	// others after that.
 	MailLease = 3 * time.Minute
-	// MailSkew is by how much the clocks of the machines that send mails may differ: by more, and a mail that takes long
-	// may be sent by two.
+	// MailSkew is by how much the clocks of the machines that send mails may differ: by more, and a mail that takes
+	// long may be sent by two.
 	MailSkew = time.Minute
 	// LongestMailPause bounds the pauses until the next attempt to send a mail.
 	LongestMailPause = 75 * time.Minute

@@ -45,8 +45,8 @@ const (
 	// reconnecting is for how long a read or a write that has not begun looks for a server that takes it. It covers the
 	// restart of a server, and is shorter than the deadline of a bridge's request.
 	reconnecting = 5 * time.Second
-	// longestIdle bounds the pauses between the statements of a write. A server that is lost from the network, or stopped,
-	// has the lock on writing no longer: it is as long as others wait for the lock.
+	// longestIdle bounds the pauses between the statements of a write: a server that is lost from the network, or
+	// stopped, has the lock on writing no longer. Others wait for the lock as long.
 	longestIdle = lockWait
 	// reconnectPause is the time between two tries.
 	reconnectPause = 100 * time.Millisecond
@@ -82,8 +82,8 @@ func openPostgres(ctx context.Context, dsn string, wait time.Duration, create bo
 	if err := p.bringUpToDate(ctx, create); err != nil {
 		return nil, errors.Join(err, p.closeWriter())
 	}
-	// From here on a connection is not made to a standby: where the address names several servers, it is the other one's
-	// turn, and what a standby has may be old.
+	// From here on no connection is made to a standby, what it has may be old: where the address names several servers,
+	// it is another one's turn.
 	for _, c := range []*pgx.ConnConfig{p.config, config.ConnConfig} {
 		if c.ValidateConnect == nil {
 			c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
@@ -131,9 +131,9 @@ func (p *postgres) whileAway(ctx context.Context, try func() error) error {
 func (p *postgres) begin(in *Store) (*Tx, error) {
 	// A server may acknowledge a commit before it is on disk if it is told so, which is not for a database of ours. The
 	// wait for the lock is bounded by the server, so that nobody waits in the queue who has gone.
-	begin := fmt.Sprintf("BEGIN READ WRITE; SET LOCAL lock_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d; "+
-		"SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; "+
-		"SELECT pg_advisory_xact_lock(%d)", p.wait.Milliseconds(), longestIdle.Milliseconds(), writeLock)
+	begin := fmt.Sprintf("BEGIN READ WRITE; SET LOCAL lock_timeout = %d; "+
+		"SET LOCAL idle_in_transaction_session_timeout = %d; SELECT set_config('synchronous_commit', 'on', true) "+
+		"WHERE current_setting('synchronous_commit') = 'off'; SELECT pg_advisory_xact_lock(%d)", p.wait.Milliseconds(), longestIdle.Milliseconds(), writeLock)
 	ctx, cancel := context.WithTimeout(context.Background(), reconnecting+p.wait+longestWrite)
 	defer cancel()
 	err := p.whileAway(ctx, func() (err error) {

@@ -123,8 +123,8 @@ func refusesBridge(e *client.Error) bool {
 	}
 }
 
-// uncertain reports whether the account may have done what was asked, and does not know: a database's server can be lost
-// while it commits.
+// uncertain reports whether the account may have done what was asked, and does not know: a database's server can be
+// lost while it commits.
 func uncertain(e *client.Error) bool { return e.Problem.Code == api.ErrorCodeDatabaseUnavailable }
 
 // isMissing reports whether what answers does not have the operation: an account, or

@@ -599,7 +599,7 @@ func TestADatabaseThatIsAwayIsALostAnswer(t *testing.T) {
 			return &http.Response{
 				StatusCode: http.StatusServiceUnavailable,
 				Header:     http.Header{"Content-Type": {"application/problem+json"}, "Retry-After": {"2"}},
-				Body:       io.NopCloser(strings.NewReader(`{"code":"database_unavailable","title":"Away","status":503}`)),
+				Body:       io.NopCloser(strings.NewReader(`{"code":"database_unavailable","title":"Away"}`)),
 			}, nil
 		}
 	}
