@@ -133,7 +133,8 @@ func (p *postgres) begin(in *Store) (*Tx, error) {
 	// wait for the lock is bounded by the server, so that nobody waits in the queue who has gone.
 	begin := fmt.Sprintf("BEGIN READ WRITE; SET LOCAL lock_timeout = %d; "+
 		"SET LOCAL idle_in_transaction_session_timeout = %d; SELECT set_config('synchronous_commit', 'on', true) "+
-		"WHERE current_setting('synchronous_commit') = 'off'; SELECT pg_advisory_xact_lock(%d)", p.wait.Milliseconds(), longestIdle.Milliseconds(), writeLock)
+		"WHERE current_setting('synchronous_commit') = 'off'; SELECT pg_advisory_xact_lock(%d)",
+		p.wait.Milliseconds(), longestIdle.Milliseconds(), writeLock)
 	ctx, cancel := context.WithTimeout(context.Background(), reconnecting+p.wait+longestWrite)
 	defer cancel()
 	err := p.whileAway(ctx, func() (err error) {
