@@ -325,10 +325,9 @@ func TestManyServersLoseNothingThatWasAcknowledged(t *testing.T) {
 
 // A replicated is a PostgreSQL server with a standby, which has all that was acknowledged.
 type replicated struct {
-	t        *testing.T
-	primary  *postgres.Server
-	standby  *postgres.Server
-	settings []string
+	t       *testing.T
+	primary *postgres.Server
+	standby *postgres.Server
 }
 
 func newReplicated(t *testing.T) *replicated {
@@ -346,7 +345,8 @@ func (d *replicated) acknowledgeByBoth() {
 	d.query("ALTER SYSTEM SET synchronous_standby_names = '*'")
 	d.query("SELECT pg_reload_conf()")
 	await(d.t, "the standby", func() bool {
-		return d.query("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'") == "1"
+		return d.query(`SELECT count(*) FROM pg_stat_replication
+			WHERE sync_state = 'sync' AND state = 'streaming'`) == "1"
 	})
 }
 
@@ -444,9 +444,9 @@ func (f *fleet) write(n int) *writers {
 	return w
 }
 
-// client returns one with connections of its own. Each is asked for a while only, so that all bridges are.
+// client returns one that makes a connection for each request, so that it asks the bridges in turn.
 func (w *writers) client() *http.Client {
-	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{IdleConnTimeout: 5 * time.Second}}
+	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
 // await waits until so many more changes are acknowledged.
@@ -499,8 +499,8 @@ func (w *writers) create(client *http.Client) *acknowledged {
 func (w *writers) change(client *http.Client, random *mathrand.Rand, p *acknowledged) {
 	path := "/Users/" + p.id
 	operation := func(path, body string) bool {
-		got, _ := w.send(client, http.MethodPatch, path, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],`+
-			`"Operations":[`+body+`]}`)
+		got, _ := w.send(client, http.MethodPatch, path,
+			`{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[`+body+`]}`)
 		return w.check(p, body, got.status == http.StatusOK || got.status == http.StatusNoContent, got)
 	}
 	switch n := random.IntN(10); {
