@@ -56,8 +56,8 @@ func openingError(dsn string, err error) error {
 	remedy := ""
 	switch {
 	case code == "28P01":
-		remedy = "; the password is taken from the address, from PGPASSWORD, or from the password file (~/.pgpass, or " +
-			"the one that PGPASSFILE names)"
+		remedy = "; the password is taken from the address, from PGPASSWORD, or from the password file (~/.pgpass, " +
+			"or the one that PGPASSFILE names)"
 	case strings.HasPrefix(code, "28"):
 		remedy = "; create the user, and let it in by the server's pg_hba.conf"
 	case strings.HasPrefix(code, "3D"):

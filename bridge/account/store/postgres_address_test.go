@@ -51,7 +51,7 @@ func TestAnAddressThatCannotBeUsedIsRefusedWithoutItsPassword(t *testing.T) {
 		"postgres://ann:hu%sh@db/a":                                                "percent-encoding",
 		"postgres://ann:hush@db:x/a":                                               "percent-encoding",
 		"postgres://ann:hush@db/a?sslmode=sure":                                    "sslmode is invalid",
-		"postgres://ann:hush@db/a?target_session_attrs=x":                          "unknown target_session_attrs value",
+		"postgres://ann:hush@db/a?target_session_attrs=x":                          "unknown target_session_attrs",
 		"postgres://ann:hush@db/a?sslmode=verify-full&sslrootcert=/nowhere/ca.pem": "/nowhere/ca.pem: no such file",
 		"postgres://ann:hush@db/a?default_query_exec_mode=x":                       "invalid default_query_exec_mode",
 	} {
