@@ -542,9 +542,9 @@ var catalogue = []entry{
 		remedy: parse("{{if .data_dir}}On the bridge's machine, free space on that file system (`df -h " +
 			"{{shell .data_dir}}` shows it), or give the bridge's user write access to the folder. " +
 			"The bridge retries every {{if .domain}}minute{{else}}5 seconds{{end}}." +
-			"{{else}}{{if isServer .database}}On the database server's machine, free space on the file systems of its " +
-			"data and of its write-ahead log, or enlarge them: do not delete files of the server. A replication slot " +
-			"that nobody reads keeps the log: `SELECT * FROM pg_replication_slots` shows it." +
+			"{{else}}{{if isServer .database}}On the database server's machine, free space on the file systems of " +
+			"its data and of its write-ahead log, or enlarge them: do not delete files of the server. A replication " +
+			"slot that nobody reads keeps the log: `SELECT * FROM pg_replication_slots` shows it." +
 			"{{else}}On the account's machine, free space on that file system{{with .database}} (`df -h " +
 			"{{shell (path .)}}` shows it){{end}}: remove old logs and backups, or enlarge it. " +
 			"Do not delete the database's -wal and -shm files.{{end}} No restart is needed: the " +

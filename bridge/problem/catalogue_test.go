@@ -123,7 +123,7 @@ var cases = []struct {
 		"database": "sqlite:/srv/the account/account.db",
 	}},
 	{problem.StorageFull, problem.Facts{"database": "sqlite:/srv/the account/account.db"}},
-	{problem.StorageFull, problem.Facts{"database": "postgres://scimbridge@db.example.com/account?sslmode=verify-full"}},
+	{problem.StorageFull, problem.Facts{"database": "postgres://ann@db.example.com/account?sslmode=verify-full"}},
 	{problem.StorageFull, problem.Facts{"data_dir": "/var/lib/scim bridge", "reason": "no space left on device"}},
 	{problem.StorageFull, problem.Facts{"data_dir": "/var/lib/scim bridge", "domain": "scim.example.com",
 		"reason": "permission denied"}},
