@@ -283,9 +283,9 @@ A PostgreSQL database is restored by pg_restore: the command then says how.
 func (c *accountRestoreCommand) Run(ctx context.Context, console *console) error {
 	if c.isOnServer() {
 		return &exit{exitUsage, fmt.Errorf("a PostgreSQL database is restored by PostgreSQL's own tools: stop the "+
-			"account services, and make the database anew: pg_restore --clean --if-exists --no-owner --exit-on-error "+
-			"--single-transaction --dbname=%s %s, with a file of pg_dump; then look at it by scim-bridge account check "+
-			"and account audit --verify; the guide \"PostgreSQL\" has what a restored account needs",
+			"account services, and restore a file of pg_dump: pg_restore --clean --if-exists --no-owner "+
+			"--exit-on-error --single-transaction --dbname=%s %s; then check it by scim-bridge account check and "+
+			"account audit --verify; the guide \"PostgreSQL\" has what else a restored account needs",
 			problem.QuoteShell(store.ForTools(c.Database)), problem.QuoteShell(c.File))}
 	}
 	path, isSQLite := strings.CutPrefix(c.Database, "sqlite:")

@@ -109,9 +109,9 @@ func (d database) with(ctx context.Context, fn func(*account.Account) error) err
 func warnOfPassword(command *kong.Context, say func(string)) {
 	for _, flag := range command.Selected().Flags {
 		if flag.Name == "database" && sourceOf(command, flag) == "flag" && store.HasPassword(flag.Target.String()) {
-			say("--database has a password, which every user of this machine can read in the list of processes: put the " +
-				"address into the variable " + variableOf("--database") + ", or leave the password out of it and write a " +
-				"password file (~/.pgpass, or the one that PGPASSFILE names)")
+			say("--database has a password, which every user of this machine can read in the list of processes: put " +
+				"the address into the variable " + variableOf("--database") + ", or leave the password out of it and " +
+				"write a password file (~/.pgpass, or the one that PGPASSFILE names)")
 		}
 	}
 }

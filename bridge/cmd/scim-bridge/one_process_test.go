@@ -202,7 +202,7 @@ func TestTheDatabaseOfOneProcessIsRefusedAsTheAccounts(t *testing.T) {
 		return strings.Replace(lines[len(lines)-1], "scim-bridge: serve: ", "scim-bridge: ", 1)
 	}
 	for _, database := range []string{
-		"sqlite:" + filepath.Join(dir, "none.db"), "sqlite:" + empty, "postgres://u:secret@localhost/a", "account.db",
+		"sqlite:" + filepath.Join(dir, "none.db"), "sqlite:" + empty, "postgres://u:secret@127.0.0.1:1/a", "account.db",
 	} {
 		alone := refusal("account", "serve", "--database", database, "--listen", "127.0.0.1:0")
 		both := refusal("serve", "--database", database, "--account-listen", "127.0.0.1:0", "--listen", "127.0.0.1:0",

@@ -268,14 +268,17 @@ func TestPasswordsAndTLSAsLibpqHasThem(t *testing.T) {
 		{"no TLS", addressWith(base, databasePassword, "sslmode=disable"), nil, "pg_hba.conf"},
 		{"another authority", addressWith(base, databasePassword, "sslmode=verify-full&sslrootcert="+otherCA), nil,
 			"signed by unknown authority"},
-		{"no authority of ours", addressWith(base, databasePassword, "sslmode=verify-full"), nil, "as sslrootcert=FILE"},
+		{"no authority of ours", addressWith(base, databasePassword, "sslmode=verify-full"), nil,
+			"as sslrootcert=FILE"},
 		{"another name", addressWith(byName, databasePassword, verified), nil, "as its certificate does"},
 		{"a file that is not there", addressWith(base, databasePassword, "sslmode=verify-ca&sslrootcert="+ca+"x"), nil,
 			"no such file"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			for _, args := range [][]string{{"account", "token", "list"}, {"account", "serve", "--listen", "127.0.0.1:0"}} {
+			for _, args := range [][]string{
+				{"account", "token", "list"}, {"account", "serve", "--listen", "127.0.0.1:0"},
+			} {
 				if row.want == "" && args[1] == "serve" {
 					continue // it would serve
 				}
@@ -391,7 +394,7 @@ func TestBackupAndRestoreAreToldAsPostgreSQLHasThem(t *testing.T) {
 		var out, errs bytes.Buffer
 		code := run(t.Context(), []string{"account", command, "--database", database, dump},
 			&console{Out: &out, Err: &errs})
-		found := regexp.MustCompile(`: (pg_(?:dump|restore) .*?)(?:; to check it|, with a file)`).FindStringSubmatch(
+		found := regexp.MustCompile(`: (pg_(?:dump|restore) .*?)(?:; to check it|; then check it)`).FindStringSubmatch(
 			errs.String())
 		if code != exitUsage || found == nil || strings.Contains(found[1], databasePassword) {
 			t.Fatalf("account %s: exit %d: %s", command, code, errs.String())
@@ -413,7 +416,7 @@ func TestBackupAndRestoreAreToldAsPostgreSQLHasThem(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"Pages and indexes were not looked at: that is for pg_amcheck.": {"account", "check"},
-		"The audit log is as it was recorded; events: ":               {"account", "audit", "--verify"},
+		"The audit log is as it was recorded; events: ":                 {"account", "audit", "--verify"},
 	} {
 		if got := output(t, append(args, "--database", database)...); !strings.Contains(got, want) {
 			t.Errorf("%v: %s", args, got)
@@ -443,7 +446,8 @@ func TestADatabaseOfAnotherProgramIsLeftAlone(t *testing.T) {
 		{"account", "audit", "--verify"}, {"account", "check"},
 	} {
 		said, code := told(t, []string{"SCIMBRIDGE_DATABASE=" + database}, args...)
-		if code == 0 || !strings.Contains(said, "create it with scim-bridge account init --database "+server.URL("other")) {
+		if code == 0 ||
+			!strings.Contains(said, "create it with scim-bridge account init --database "+server.URL("other")) {
 			t.Errorf("%v: exit %d: %s", args, code, said)
 		}
 	}
@@ -467,11 +471,13 @@ func TestADatabaseOfAnotherProgramIsLeftAlone(t *testing.T) {
 
 	// Nor does an older program touch what a newer one has written.
 	output(t, "account", "init", "--database", database, "--name", "Test")
-	if _, err := c.Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)"); err != nil {
+	if _, err := c.Exec(t.Context(),
+		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)"); err != nil {
 		t.Fatal(err)
 	}
 	said, code = told(t, []string{"SCIMBRIDGE_DATABASE=" + database}, "account", "serve")
-	if code != exitFailed || !strings.Contains(said, "its schema is version 9999") || strings.Contains(said, "reached") {
+	if code != exitFailed || !strings.Contains(said, "its schema is version 9999") ||
+		strings.Contains(said, "reached") {
 		t.Errorf("a newer schema: exit %d: %s", code, said)
 	}
 }
@@ -502,8 +508,8 @@ func TestABridgeConformsOnPostgreSQL(t *testing.T) {
 			t.Parallel()
 			j := begin(t)
 			c := j.play(j.url(""), nil, "--idp", "all", "--people", "21", "--groups", "2")
-			if c.code != 0 || c.json.Result != "right" || len(c.states(simulate.StateRight)) != len(simulate.Habits()) ||
-				len(c.json.IdPs) != len(simulate.IdPs()) {
+			if c.code != 0 || c.json.Result != "right" || len(c.json.IdPs) != len(simulate.IdPs()) ||
+				len(c.states(simulate.StateRight)) != len(simulate.Habits()) {
 				t.Fatalf("exit %d, %s, wrong: %v, unsupported: %v, not played: %v\n%s%s", c.code, c.json.Result,
 					c.states(simulate.StateWrong), c.states(simulate.StateUnsupported),
 					c.states(simulate.StateNotPlayed), c.out, c.err)
@@ -528,8 +534,9 @@ func startPooler(t *testing.T, server *postgresServer) (port int) {
 	_, text, _ := strings.Cut(ports.Free(t), ":")
 	port, _ = strconv.Atoi(text)
 	config := filepath.Join(readable(t), "pgbouncer.ini")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "[databases]\n* = host=127.0.0.1 port=%d user=postgres\n[pgbouncer]\n"+
-		"listen_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n"+
+	if err := os.WriteFile(config, fmt.Appendf(nil, "[databases]\n* = host=127.0.0.1 port=%d user=postgres\n"+
+		"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\nauth_type = any\n"+
+		"pool_mode = transaction\n"+
 		"default_pool_size = 2\n", server.Port, port), 0o644); err != nil { //nolint:gosec // another user reads it
 		t.Fatal(err)
 	}
