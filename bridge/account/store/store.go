@@ -98,14 +98,15 @@ func fileOf(dsn string) (string, error) {
 	switch {
 	case !found || path == "":
 		// Not repeated: it may be a connection string with a password.
-		return "", errors.New("opening database: its address has no kind; write sqlite:PATH or postgres://...")
+		return "", errors.New("opening database: its address has no kind; " +
+			"write sqlite:PATH or postgres://USER@HOST/NAME")
 	case scheme == "postgres" || scheme == "postgresql":
 		// The address is left out of the message: it carries a password.
 		return "", errors.New("opening database: a PostgreSQL database has an address like " +
 			"postgres://USER@HOST/NAME")
 	case scheme != "sqlite":
 		return "", errors.New("opening database: its address is of an unknown kind; " +
-			"write sqlite:PATH or postgres://...")
+			"write sqlite:PATH or postgres://USER@HOST/NAME")
 	}
 	return path, nil
 }
