@@ -32,29 +32,34 @@ type signInLimiter struct {
 	slots chan struct{}
 
 	mu      sync.Mutex
-	pending map[httpkit.Network]int // waiting or computing
+	pending map[httpkit.Network]int // sign-ins that have not left
 }
 
-// acquire waits for a slot. The caller must call release when it is done.
-func (l *signInLimiter) acquire(ctx context.Context, address netip.Addr) (release func(), err error) {
-	// At most half of the processors: signed-in bridges need the others.
-	l.made.Do(func() { l.slots = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) })
+// enter counts a sign-in until leave is called. It is refused if its network has too many.
+func (l *signInLimiter) enter(address netip.Addr) (leave func(), err error) {
 	network := httpkit.NetworkOf(address)
 	if !l.add(network) {
 		return nil, tooManySignIns("%d sign-ins from your network are in progress", startsPerNetwork)
 	}
+	return func() { l.remove(network) }, nil
+}
+
+// compute calls fn once there is a processor for it. Reading and writing the database is not for fn: a slow database
+// would hold all other sign-ins up.
+func (l *signInLimiter) compute(ctx context.Context, fn func() error) error {
+	// At most half of the processors: signed-in bridges need the others.
+	l.made.Do(func() { l.slots = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) })
 	timeout := time.NewTimer(startTimeout)
 	defer timeout.Stop()
 	select {
 	case l.slots <- struct{}{}:
-		return func() { <-l.slots; l.remove(network) }, nil
+		defer func() { <-l.slots }()
+		return fn()
 	case <-timeout.C:
-		err = tooManySignIns("too many sign-ins are in progress")
+		return tooManySignIns("too many sign-ins are in progress")
 	case <-ctx.Done():
-		err = ctx.Err()
+		return ctx.Err()
 	}
-	l.remove(network)
-	return nil, err
 }
 
 // add counts a sign-in. It reports false if its network has too many.

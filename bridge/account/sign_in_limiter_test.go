@@ -11,9 +11,36 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
+// acquire begins a sign-in that computes until it is released.
+func acquire(ctx context.Context, l *signInLimiter, address netip.Addr) (release func(), err error) {
+	leave, err := l.enter(address)
+	if err != nil {
+		return nil, err
+	}
+	computing, done, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- l.compute(ctx, func() error {
+			close(computing)
+			<-done
+			return nil
+		})
+	}()
+	select {
+	case <-computing:
+		return func() {
+			close(done)
+			<-ended
+			leave()
+		}, nil
+	case err := <-ended:
+		leave()
+		return nil, err
+	}
+}
+
 func mustAcquire(t *testing.T, l *signInLimiter, address string) (release func()) {
 	t.Helper()
-	release, err := l.acquire(t.Context(), netip.MustParseAddr(address))
+	release, err := acquire(t.Context(), l, netip.MustParseAddr(address))
 	if err != nil {
 		t.Fatalf("%s: %v", address, err)
 	}
@@ -30,7 +57,7 @@ func TestAFloodFromOneNetworkLeavesRoomForOthers(t *testing.T) {
 			// All of one /64: to its holder they cost nothing.
 			address := netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: byte(i)})
 			go func() {
-				release, err := l.acquire(t.Context(), address)
+				release, err := acquire(t.Context(), &l, address)
 				results <- err
 				if err == nil {
 					<-stop
@@ -65,16 +92,16 @@ func TestASignInDoesNotWaitForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l signInLimiter
 		for range max(1, runtime.GOMAXPROCS(0)/2) {
-			mustAcquire(t, &l, "192.0.2.1")
+			defer mustAcquire(t, &l, "192.0.2.1")()
 		}
-		_, err := l.acquire(t.Context(), netip.MustParseAddr("198.51.100.7"))
+		_, err := acquire(t.Context(), &l, netip.MustParseAddr("198.51.100.7"))
 		e, ok := errors.AsType[*Error](err)
 		if !ok || e.Status != 429 || e.RetryAfter != startRetryAfter {
 			t.Errorf("got %v, want 429 with a time to try again", err)
 		}
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := l.acquire(gone, netip.MustParseAddr("198.51.100.7")); !errors.Is(err, context.Canceled) {
+		if _, err := acquire(gone, &l, netip.MustParseAddr("198.51.100.7")); !errors.Is(err, context.Canceled) {
 			t.Errorf("a canceled request got %v", err)
 		}
 		if n := l.pending[httpkit.NetworkOf(netip.MustParseAddr("198.51.100.7"))]; n != 0 {

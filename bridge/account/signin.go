@@ -54,22 +54,25 @@ func (a *Account) StartSignIn(
 	if len(accountID) > 100 || len(email) > 254 {
 		return h, InvalidValue("/email", "the account id may have at most 100 bytes, the e-mail address 254")
 	}
-	release, err := a.signIns.acquire(ctx, address)
+	leave, err := a.signIns.enter(address)
 	if err != nil {
 		return h, err
 	}
-	defer release()
+	defer leave()
 	kdf, verifier, known, err := a.verifier(ctx, accountID, email, epoch)
 	if err != nil {
 		return h, err
 	}
 	// Outside a transaction, since the arithmetic takes milliseconds.
-	server, err := signin.NewServer(accountID, email, epoch, kdf, verifier)
-	if err != nil {
-		return h, err
-	}
-	state, err := server.MarshalBinary()
-	if err != nil {
+	var server *signin.Server
+	var state []byte
+	if err := a.signIns.compute(ctx, func() error {
+		if server, err = signin.NewServer(accountID, email, epoch, kdf, verifier); err != nil {
+			return err
+		}
+		state, err = server.MarshalBinary()
+		return err
+	}); err != nil {
 		return h, err
 	}
 	kept := store.Handshake{
