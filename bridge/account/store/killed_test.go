@@ -111,6 +111,12 @@ func killStopped(t *testing.T, folder, at string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStopped$")
 	cmd.Env = append(os.Environ(), stoppedEnv+"="+folder, stoppedEnv+"_AT="+at)
+	killWhenStopped(t, cmd)
+}
+
+// killWhenStopped starts a process, and kills it when it says that it has stopped.
+func killWhenStopped(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
 	cmd.Stderr = os.Stderr
 	_, errIn := cmd.StdinPipe()
 	out, err := cmd.StdoutPipe()

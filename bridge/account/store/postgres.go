@@ -55,23 +55,14 @@ const (
 // leastVersion is the oldest PostgreSQL that is supported, as server_version_num has it.
 const leastVersion = 140000
 
+// applicationName is how the connections of account servers are named at the server, if their address names no other.
+const applicationName = "scim-bridge"
+
 // openPostgres opens a database. One without our schema is only made ours if create is set.
 func openPostgres(ctx context.Context, dsn string, wait time.Duration, create bool) (*postgres, error) {
-	config, err := pgxpool.ParseConfig(dsn)
+	p, config, err := newPostgres(dsn, wait)
 	if err != nil {
-		return nil, addressError(err)
-	}
-	if !strings.Contains(dsn, "pool_max_conns=") {
-		config.MaxConns = int32(2 * max(4, runtime.GOMAXPROCS(0)))
-	}
-	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = reconnecting
-	}
-	if config.ConnConfig.RuntimeParams["application_name"] == "" {
-		config.ConnConfig.RuntimeParams["application_name"] = "scim-bridge"
-	}
-	p := &postgres{
-		address: WithoutPassword(dsn), config: config.ConnConfig.Copy(), statement: newStatements(), wait: wait,
+		return nil, err
 	}
 	if err := p.whileAway(ctx, func() (err error) {
 		p.writer, err = pgx.ConnectConfig(ctx, p.config)
@@ -93,6 +84,26 @@ func openPostgres(ctx context.Context, dsn string, wait time.Duration, create bo
 		return nil, errors.Join(postgresError(err), p.closeWriter())
 	}
 	return p, nil
+}
+
+// newPostgres returns a database without connections, and the configuration of those of its readers.
+func newPostgres(dsn string, wait time.Duration) (*postgres, *pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, nil, addressError(err)
+	}
+	if !strings.Contains(dsn, "pool_max_conns=") {
+		config.MaxConns = int32(2 * max(4, runtime.GOMAXPROCS(0)))
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = reconnecting
+	}
+	if config.ConnConfig.RuntimeParams["application_name"] == "" {
+		config.ConnConfig.RuntimeParams["application_name"] = applicationName
+	}
+	return &postgres{
+		address: WithoutPassword(dsn), config: config.ConnConfig.Copy(), statement: newStatements(), wait: wait,
+	}, config, nil
 }
 
 // read implements engine. The transaction begins with its first statement, in one exchange with the server.
