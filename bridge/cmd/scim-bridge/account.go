@@ -40,6 +40,7 @@ type accountCommand struct {
 		Cancel  holdsCancelCommand  `cmd:"" help:"Let the people keep what they have."`
 	} `cmd:"" help:"Suspensions beyond the limit, which are held."`
 	Check   accountCheckCommand   `cmd:"" help:"Check the database for damage."`
+	Copy    accountCopyCommand    `cmd:"" help:"Copy an account from SQLite to PostgreSQL, or back."`
 	Backup  accountBackupCommand  `cmd:"" help:"Copy the database while it is in use, and check the copy."`
 	Restore accountRestoreCommand `cmd:"" help:"Put a backup in the place of the database."`
 	Audit   accountAuditCommand   `cmd:"" help:"Print the audit log as JSON lines, or verify that nobody changed it."`

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -108,10 +109,11 @@ func (d database) with(ctx context.Context, fn func(*account.Account) error) err
 // warnOfPassword says that a password is on the command line, where every user of the machine can read it.
 func warnOfPassword(command *kong.Context, say func(string)) {
 	for _, flag := range command.Selected().Flags {
-		if flag.Name == "database" && sourceOf(command, flag) == "flag" && store.HasPassword(flag.Target.String()) {
-			say("--database has a password, which every user of this machine can read in the list of processes: put " +
-				"the address into the variable " + variableOf("--database") + ", or leave the password out of it and " +
-				"write a password file (~/.pgpass, or the one that PGPASSFILE names)")
+		isDatabase := slices.Contains([]string{"database", "from", "to"}, flag.Name)
+		if isDatabase && sourceOf(command, flag) == "flag" && store.HasPassword(flag.Target.String()) {
+			say("--" + flag.Name + " has a password, which every user of this machine can read in the list of " +
+				"processes: put the address into the variable " + variableOf("--"+flag.Name) + ", or leave the " +
+				"password out of it and write a password file (~/.pgpass, or the one that PGPASSFILE names)")
 		}
 	}
 }
