@@ -43,9 +43,11 @@ func startContenders(ctx context.Context, o options, folder string, programs []p
 			}
 			c := &contender{site: s}
 			all = append(all, c)
-			if mode == "two" {
+			if start, apart := map[string]func(context.Context) error{
+				"two": c.startTwo, "postgres": c.startPostgres,
+			}[mode]; apart {
 				c.stopServers()
-				if err := c.startTwo(ctx); err != nil {
+				if err := start(ctx); err != nil {
 					return all, err
 				}
 			}
@@ -163,10 +165,14 @@ func (c *contender) drive(ctx context.Context, o options, phase, connections int
 		end = c.startProfiles(ctx, o, fmt.Sprintf("%s-%d-%s-%d", c.mode, c.people,
 			strings.ReplaceAll(p.name, " ", "_"), connections))
 	}
-	m, err := drive(ctx, driver{
+	d := driver{
 		address: c.address, bearer: c.bearer, connections: connections, time: o.time,
 		next: p.next, want: p.want, unit: p.unit, servers: c.servers, allocations: allocations,
-	})
+	}
+	if c.counter != nil {
+		d.exchanges = c.counter.sent.Load
+	}
+	m, err := drive(ctx, d)
 	if endErr := end(); err == nil {
 		err = endErr
 	}

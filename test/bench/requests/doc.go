@@ -16,7 +16,9 @@
 // twice another one that was taken minutes later on the same machine.
 //
 //   - dev is `scim-bridge dev`, bridge and account in one process; two is
-//     `scim-bridge serve` beside `scim-bridge account serve`.
+//     `scim-bridge serve` beside `scim-bridge account serve`; postgres is
+//     two over a PostgreSQL server with its own defaults, whose CPU is not in
+//     the table. (It is measured with --modes dev,two,postgres.)
 //   - cpu/op is what the servers spent on one operation, the kernel's part
 //     included, from the clocks of their processes. The client is not in it.
 //     It is the figure to compare: ops/s, p50 and p99 also measure the client
@@ -36,6 +38,7 @@
 //     what growth costs.
 //   - allocs is the number of heap allocations of one operation: in dev of
 //     bridge and account together, in two of the bridge alone.
+//   - trips is how often the account has sent to PostgreSQL for one operation.
 //   - bytes is the size of the answer's body.
 //
 // A bulk request counts as its thousand operations. Resident memory is told

@@ -30,6 +30,7 @@ type driver struct {
 	unit            int            // operations in a request
 	servers         []*process
 	allocations     func() (uint64, error) // nil if nobody counts them
+	exchanges       func() int64           // with a database server so far; nil if there is none
 }
 
 // anySuccess is a status of 2xx.
@@ -41,6 +42,7 @@ type measurement struct {
 	p50, p99 time.Duration
 	cpu      time.Duration // of the servers, for one operation
 	allocs   float64       // for one operation
+	trips    float64       // exchanges with a database server, for one operation
 	bytes    int           // of an answer's body
 }
 
@@ -63,6 +65,10 @@ func drive(ctx context.Context, d driver) (m measurement, err error) {
 		if allocs, err = d.allocations(); err != nil {
 			return m, err
 		}
+	}
+	var exchanges int64
+	if d.exchanges != nil {
+		exchanges = d.exchanges()
 	}
 	cpu, err := cpuOf(d.servers)
 	if err != nil {
@@ -97,6 +103,9 @@ func drive(ctx context.Context, d driver) (m measurement, err error) {
 	m.rate = operations / took.Seconds()
 	m.p50, m.p99 = latencies[len(latencies)/2], latencies[len(latencies)*99/100]
 	m.cpu = time.Duration(float64(after-cpu) / operations)
+	if d.exchanges != nil {
+		m.trips = float64(d.exchanges()-exchanges) / operations
+	}
 	if d.allocations != nil {
 		now, err := d.allocations()
 		if err != nil {
@@ -167,6 +176,7 @@ func median(all []measurement) (m measurement) {
 	m.p99 = middle(all, func(m measurement) time.Duration { return m.p99 })
 	m.cpu = middle(all, func(m measurement) time.Duration { return m.cpu })
 	m.allocs = middle(all, func(m measurement) float64 { return m.allocs })
+	m.trips = middle(all, func(m measurement) float64 { return m.trips })
 	m.bytes = middle(all, func(m measurement) int { return m.bytes })
 	return m
 }

@@ -56,7 +56,7 @@ func parse(args []string) (options, error) {
 	people := flags.String("people", "2000",
 		"how many people there are; several numbers are measured one after the other")
 	connections := flags.String("connections", "8,64", "how many connections ask at the same time")
-	modes := flags.String("modes", "dev,two", "dev: one process; two: bridge and account apart")
+	modes := flags.String("modes", "dev,two", "dev: one process; two: bridge and account apart; postgres: the same, over PostgreSQL")
 	only := flags.String("run", "", "measure only the phases that match this regular expression")
 	flags.StringVar(&o.against, "against", "", "measure the older scim-bridge in this `file`, too, in turn")
 	flags.Func("beside", "measure another SCIM server, too, in turn: `NAME=COMMAND`", func(text string) error {
@@ -81,9 +81,9 @@ func parse(args []string) (options, error) {
 	o.only, faults[2] = regexp.Compile(*only)
 	o.modes = strings.Split(*modes, ",")
 	if unknown := slices.DeleteFunc(slices.Clone(o.modes), func(m string) bool {
-		return m == "dev" || m == "two"
+		return m == "dev" || m == "two" || m == "postgres"
 	}); len(unknown) > 0 {
-		faults[3] = fmt.Errorf("there is no mode %q; the modes are dev and two", unknown[0])
+		faults[3] = fmt.Errorf("there is no mode %q; the modes are dev, two and postgres", unknown[0])
 	}
 	if o.repeat < 1 {
 		o.repeat = 1
@@ -149,6 +149,7 @@ func compare(ctx context.Context, o options, folder string, programs []program, 
 	defer func() {
 		for _, c := range all {
 			t.commits(people, c.label(), c.stopServers())
+			c.stop()
 		}
 	}()
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/test/postgres"
 )
 
 // A program is a scim-bridge, or another server.
@@ -47,6 +48,9 @@ type site struct {
 	account string // the account's URL, and an admin token
 	admin   string
 	servers []*process
+
+	postgres *postgres.Server // that has the account, in mode postgres
+	counter  *counter         // of exchanges with it
 }
 
 // newSite makes an account with people in it. It runs in mode dev afterwards, or as the other server that it is.
@@ -73,7 +77,17 @@ func newSite(ctx context.Context, folder string, p program, people int) (*site, 
 	return s, nil
 }
 
-func (s *site) stop() { s.stopServers() }
+func (s *site) stop() {
+	s.stopServers()
+	if s.counter != nil {
+		s.counter.listener.Close()
+	}
+	if s.postgres != nil {
+		if err := s.postgres.Remove(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+		}
+	}
+}
 
 // stopServers ends the servers and returns what they said at their end.
 func (s *site) stopServers() string {
@@ -156,8 +170,13 @@ func (s *site) startPeer(ctx context.Context) (err error) {
 	return s.ready(ctx)
 }
 
+// startTwo starts bridge and account as two processes, over the database that dev has made.
 func (s *site) startTwo(ctx context.Context) error {
-	s.mode = "two"
+	return s.startApart(ctx, "two", "sqlite:"+s.database())
+}
+
+func (s *site) startApart(ctx context.Context, mode, database string) error {
+	s.mode = mode
 	accountAddress, err := freeAddress(ctx)
 	if err != nil {
 		return err
@@ -175,7 +194,7 @@ func (s *site) startTwo(ctx context.Context) error {
 		}
 	}
 	for _, args := range [][]string{
-		{"account", "account", "serve", "--database", "sqlite:" + s.database(), "--listen", accountAddress},
+		{"account", "account", "serve", "--database", database, "--listen", accountAddress},
 		{"bridge", "serve", "--data-dir", s.dir, "--listen", s.address, "--account-url", "http://" + accountAddress,
 			"--unseal-token-file", token},
 	} {

@@ -50,7 +50,7 @@ func (t *table) print(out io.Writer) {
 	for _, name := range t.peers {
 		head = append(head, "×"+name)
 	}
-	head = append(head, "×small", "allocs", "bytes", "ceiling ops/s", "cpu/op", "")
+	head = append(head, "×small", "allocs", "trips", "bytes", "ceiling ops/s", "cpu/op", "")
 	fmt.Fprintln(w, strings.Join(head, "\t"))
 	for _, r := range t.rows {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t",
@@ -59,8 +59,8 @@ func (t *table) print(out io.Writer) {
 		for _, name := range t.peers {
 			fmt.Fprintf(w, "%s\t", ratio(r.overPeers[name]))
 		}
-		fmt.Fprintf(w, "%s\t%.0f\t%d\t%.0f\t%s\t\n", t.growth(r), r.got.allocs, r.got.bytes, r.ceiling.rate,
-			short(r.ceiling.cpu))
+		fmt.Fprintf(w, "%s\t%.0f\t%s\t%d\t%.0f\t%s\t\n", t.growth(r), r.got.allocs, ratio(r.got.trips), r.got.bytes,
+			r.ceiling.rate, short(r.ceiling.cpu))
 	}
 	w.Flush() // to standard output, whose loss nobody could be told of
 	for _, note := range t.notes {
