@@ -1,5 +1,5 @@
-// With runs a command beside a PostgreSQL server, whose address is in the variable SCIMBRIDGE_TEST_POSTGRES: all
-// databases of the command's tests are there.
+// Command with runs another command beside a PostgreSQL server, whose address is in the variable
+// SCIMBRIDGE_TEST_POSTGRES: all databases of the command's tests are there.
 package main
 
 import (
