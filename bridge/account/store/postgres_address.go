@@ -68,6 +68,9 @@ func openingError(dsn string, err error) error {
 		remedy = "; name the certificate of the authority in the address, as sslrootcert=FILE"
 	case errors.As(err, new(x509.HostnameError)):
 		remedy = "; name the server in the address as its certificate does"
+	case code == "42P05", code == "26000": // of statements that another connection has prepared, or this one has not
+		remedy = "; a pooler that gives each transaction another connection stands between: add " +
+			"default_query_exec_mode=exec to the address"
 	case errors.Is(err, ErrAway):
 		remedy = "; start the server, or correct the address"
 	}

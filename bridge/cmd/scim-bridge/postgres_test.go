@@ -501,6 +501,10 @@ func TestABridgeConformsOnPostgreSQL(t *testing.T) {
 			port := startPooler(t, server)
 			database := strings.Replace(server.database("pooled"), strconv.Itoa(server.Port), strconv.Itoa(port), 1)
 			o := newOneProcessOn(t, database+"?default_query_exec_mode=exec", "--log-level", "error")
+			await(t, "an address without the mode to be refused with the remedy", func() bool {
+				said, _ := told(t, []string{"SCIMBRIDGE_DATABASE=" + database}, "account", "token", "list")
+				return strings.Contains(said, "add default_query_exec_mode=exec to the address")
+			})
 			return judge(t, o.realAccount, o.activate(), o.process)
 		},
 	} {
