@@ -36,7 +36,8 @@ func TestTheGuideOfPostgreSQL(t *testing.T) {
 		"ssl_key_file="+file("tls.key", string(key)), "hba_file="+file("hba", "local all postgres trust\n"+
 			"hostssl account scimbridge 127.0.0.1/32 scram-sha-256\n"))
 	ca := file("ca.pem", string(authority.PEM))
-	blocks := regexp.MustCompile("(?s)```(sh|sql|ini|text)\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	// Those of the kind shell are about a database of SQLite that is there.
+	blocks := regexp.MustCompile("(?s)```(sh|shell|sql|ini|text)\n(.*?)```").FindAllStringSubmatch(string(text), -1)
 	if len(blocks) != strings.Count(string(text), "```")/2 {
 		t.Fatalf("%d blocks: some are not seen", len(blocks))
 	}
