@@ -95,12 +95,13 @@ func Fault(cause error) *Error {
 		return &Error{
 			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable,
 			Title: "The database server is read-only", cause: cause, RetryAfter: 5 * time.Second,
-			Detail: "the account's database server takes no writes, as a standby does; start the account service with " +
-				"the primary's address, or with those of all servers and target_session_attrs=read-write",
+			Detail: "the account's database server takes no writes, as a standby does; start the account service " +
+				"with the primary's address, or with those of all servers and target_session_attrs=read-write",
 		}
 	case errors.Is(cause, store.ErrText):
 		return &Error{
-			Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidValue, Title: "Invalid value", cause: cause,
+			Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidValue, Title: "Invalid value",
+			cause:  cause,
 			Detail: "a text has the character U+0000, which no database server keeps: leave it out",
 		}
 	default:

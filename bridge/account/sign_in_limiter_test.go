@@ -29,7 +29,7 @@ func acquire(ctx context.Context, l *signInLimiter, address netip.Addr) (release
 	case <-computing:
 		return func() {
 			close(done)
-			<-ended
+			_ = <-ended // compute has returned nil
 			leave()
 		}, nil
 	case err := <-ended:

@@ -199,7 +199,8 @@ func (tx *Tx) AuditEvents(ctx context.Context, after Place, limit int) ([]audit.
 	return All(ctx, tx, func(row Scanner) (e audit.Event, err error) {
 		return e, row.Scan(&e.ID, (*Time)(&e.Time), &e.Actor, &e.Address, &e.Action, &e.Object, &e.Summary)
 	}, fmt.Sprintf(`SELECT * FROM (
-			SELECT * FROM (SELECT %[1]s FROM audit WHERE (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?) AS chain
+			SELECT * FROM (SELECT %[1]s FROM audit WHERE (time, id) < (?, ?)
+				ORDER BY time DESC, id DESC LIMIT ?) AS chain
 			UNION ALL SELECT * FROM (SELECT 'tokens-refused-' || day AS id, time, 'stranger', address, 'token.refused',
 				CAST(tries AS TEXT), tries || ' requests on ' || day ||
 				' (UTC) had a wrong or expired admin token; the address is the last one''s'

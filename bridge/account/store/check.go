@@ -37,10 +37,11 @@ func rules(d *dialect) []rule {
 		UNION ALL SELECT 2, position / 4096, count(*) FROM people GROUP BY 2
 		UNION ALL SELECT 3, position / 262144, count(*) FROM people GROUP BY 2)
 		SELECT level || '/' || block FROM (
-			SELECT level, block, people FROM counted UNION ALL SELECT level, block, -people FROM people_counts) AS difference
+			SELECT level, block, people FROM counted
+			UNION ALL SELECT level, block, -people FROM people_counts) AS difference
 		GROUP BY level, block HAVING sum(people) <> 0`},
-		{"what there is to suspend and what is held is counted", `SELECT people || '/' || held_removals FROM access_counts
-		WHERE people <> (SELECT count(*) FROM members m LEFT JOIN people p ON p.member_id = m.id
+		{"what there is to suspend and what is held is counted", `SELECT people || '/' || held_removals
+		FROM access_counts WHERE people <> (SELECT count(*) FROM members m LEFT JOIN people p ON p.member_id = m.id
 			WHERE NOT m.suspended AND m.state <> 'not_invited' AND (m.suspension_held OR p.id IS NOT NULL))
 		OR held_removals <> (SELECT count(*) FROM holds WHERE group_id <> '')`},
 		{"the memberships in all groups are counted", `SELECT memberships FROM access_counts
@@ -62,7 +63,8 @@ func rules(d *dialect) []rule {
 		UNION ALL SELECT person_id FROM person_emails WHERE value_folded <> fold(value)
 			OR COALESCE(type_folded, '') <> fold(COALESCE(type, ''))`},
 		{"a person is found under the user name that is served",
-			`SELECT id FROM people WHERE user_name IS DISTINCT FROM json_extract(attributes, '` + d.path([]string{`"userName"`}) + `')`},
+			`SELECT id FROM people WHERE user_name IS DISTINCT FROM json_extract(attributes, '` +
+				d.path([]string{`"userName"`}) + `')`},
 		{"a person's row has the groups, the state and the addresses of its member", `SELECT p.id FROM people p
 		JOIN members m ON m.id = p.member_id LEFT JOIN address_changes c ON c.member_id = p.member_id
 		WHERE p.member_state <> m.state OR p.member_suspended <> (m.suspended OR m.suspension_held)
@@ -74,7 +76,8 @@ func rules(d *dialect) []rule {
 				WHERE s.member_id = p.member_id ORDER BY 1) AS ids), '')`},
 		{
 			"attributes are a JSON object",
-			`SELECT id FROM people WHERE CASE WHEN json_valid(attributes) THEN json_type(attributes) <> 'object' ELSE TRUE END
+			`SELECT id FROM people
+			WHERE CASE WHEN json_valid(attributes) THEN json_type(attributes) <> 'object' ELSE TRUE END
 		UNION ALL SELECT id FROM groups
 			WHERE CASE WHEN json_valid(attributes) THEN json_type(attributes) <> 'object' ELSE TRUE END`,
 		},

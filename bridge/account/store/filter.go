@@ -161,8 +161,8 @@ func (c *compiler) any(p bridge.Predicate, s scope, depth int) error {
 	// What is not an array, because the identity provider sent it so, counts
 	// as an array of one.
 	c.add(
-		"EXISTS (SELECT 1 FROM json_each(CASE COALESCE("+s.doc.typeOf(c.dialect)+", 'null') WHEN 'null' THEN '[]' WHEN "+
-			"'array' THEN ",
+		"EXISTS (SELECT 1 FROM json_each(CASE COALESCE("+s.doc.typeOf(c.dialect)+", 'null') WHEN 'null' THEN '[]' "+
+			"WHEN 'array' THEN ",
 		path,
 	)
 	c.add(s.doc.text(c.dialect), path)

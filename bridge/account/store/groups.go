@@ -65,8 +65,8 @@ func (tx *Tx) InsertGroup(ctx context.Context, g Group) error {
 // UpdateGroup writes g as its next version; ManagedCount is left alone.
 func (tx *Tx) UpdateGroup(ctx context.Context, g Group) error {
 	_, err := tx.Exec(ctx, `UPDATE groups
-		SET scim_id = NULLIF(?, ''), name_version = name_version + CASE WHEN name <> ? THEN 1 ELSE 0 END, name = ?, name_folded = ?,
-			external_id = NULLIF(?, ''), attributes = ?,
+		SET scim_id = NULLIF(?, ''), name_version = name_version + CASE WHEN name <> ? THEN 1 ELSE 0 END,
+			name = ?, name_folded = ?, external_id = NULLIF(?, ''), attributes = ?,
 			created_at = ?, modified_at = ?, version = version + 1
 		WHERE id = ?`,
 		g.ScimID, g.Name, g.Name, Fold(g.Name), g.ExternalID, g.Attributes, Micros(g.CreatedAt),

@@ -114,7 +114,8 @@ func (tx *Tx) HoldSuspension(ctx context.Context, h Hold) error {
 func (tx *Tx) HoldProvisioned(ctx context.Context, h Hold) error {
 	n, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name,
 			since, made, request_id, client, idp)
-		SELECT `+numberedID+`OVER (ORDER BY group_id) AS TEXT), 2), member_id, group_id, by_scim, TRUE, ?, ?, ?, ?, ?, ?, ?
+		SELECT `+numberedID+`OVER (ORDER BY group_id) AS TEXT), 2), member_id, group_id, by_scim, TRUE,
+				?, ?, ?, ?, ?, ?, ?
 			FROM memberships WHERE member_id = ? AND by_scim`,
 		h.ID, h.PersonID, h.UserName, Micros(h.Since), Micros(h.Made), h.RequestID, h.Client, h.IdP, h.MemberID)
 	if _, err = tx.addHeld(ctx, +1, n, err); err != nil {

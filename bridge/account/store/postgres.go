@@ -174,7 +174,8 @@ func (p *postgres) commit() error {
 	defer cancel()
 	tag, err := p.writing.run(ctx, "COMMIT")
 	if err == nil && tag.String() != "COMMIT" {
-		err = fmt.Errorf("the server answered COMMIT with %s", tag) // a statement had failed, and the error was passed over
+		// A statement had failed, and the error was passed over.
+		err = fmt.Errorf("the server answered COMMIT with %s", tag)
 	}
 	return err
 }

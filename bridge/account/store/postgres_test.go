@@ -97,7 +97,8 @@ func TestPostgresReadsTimesAsThisProgramDoes(t *testing.T) {
 		"2026-01-31T12:00:00Z", "2026-01-31T12:00:00.1Z", "2026-01-31T12:00:00.123456789Z", "2026-01-31T12:00:00,5Z",
 		"1969-12-31T23:59:59.25Z", "2026-01-31T12:00:00+01:00", "2026-01-31T12:00:00-23:59", "2026-02-30T12:00:00Z",
 		"2026-13-01T12:00:00Z", "2026-01-31T24:00:00Z", "2026-01-31T12:60:00Z", "2026-01-31T12:00:60Z",
-		"2026-01-31T12:00:00", "2026-01-31", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "now", "", "tomorrow",
+		"2026-01-31T12:00:00", "2026-01-31", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "now",
+		"", "tomorrow",
 		"2026-01-31t12:00:00z", "2026-01-31T12:00:00+24:00", "2026-01-31T12:00:00.Z", "0000-01-01T00:00:00Z",
 		"2026-01-31T12:00:00+01:60",
 	} {
@@ -283,10 +284,11 @@ func TestTwoServersOnOnePostgres(t *testing.T) {
 	}
 	// What one remembers of admission ends with another's commit.
 	domain := func(s *store.Store) string {
-		action, _, err := store.Cached(t.Context(), s, "action", func(ctx context.Context, tx *store.Tx) (string, bool, error) {
+		read := func(ctx context.Context, tx *store.Tx) (string, bool, error) {
 			f, err := tx.Firewall(ctx)
 			return f.DefaultAction, true, err
-		})
+		}
+		action, _, err := store.Cached(t.Context(), s, "action", read)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -310,7 +312,8 @@ func TestTwoServersOnOnePostgres(t *testing.T) {
 func TestPostgresThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	server := postgres.Start(t)
-	sqlOn(t, server.URL("postgres"), `CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`,
+	sqlOn(t, server.URL("postgres"),
+		`CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`,
 		`CREATE DATABASE newer`)
 	if err := openOn(t, server.URL("newer")).Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)`)
@@ -333,7 +336,8 @@ func TestPostgresThatCannotBeOpened(t *testing.T) {
 			t.Errorf("%s: it is opened", name)
 			continue
 		}
-		if text := err.Error(); !strings.Contains(text, row.want) || strings.Contains(text, "s3") || strings.Contains(text, "cret") {
+		text := err.Error()
+		if !strings.Contains(text, row.want) || strings.Contains(text, "s3") || strings.Contains(text, "cret") {
 			t.Errorf("%s: %s", name, text)
 		}
 	}

@@ -801,8 +801,8 @@ func TestAFirewallRuleHoldsAtEveryServerOnceItIsAcknowledged(t *testing.T) {
 			n := admittedSince(at)
 			return n[0] > 0 && n[1] > 0
 		})
-		got := ask(t, http.MethodPost, rules+"?allow_lockout=true", f.adminToken, `{"action":"deny","ip_ranges":["`+from+
-			`/32"],"priority":1}`, "Content-Type", "application/json")
+		rule := `{"action":"deny","ip_ranges":["` + from + `/32"],"priority":1}`
+		got := ask(t, http.MethodPost, rules+"?allow_lockout=true", f.adminToken, rule, "Content-Type", "application/json")
 		answered := time.Now()
 		if got.status != http.StatusCreated {
 			t.Fatalf("%d %s", got.status, got.body)

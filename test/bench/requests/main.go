@@ -56,7 +56,8 @@ func parse(args []string) (options, error) {
 	people := flags.String("people", "2000",
 		"how many people there are; several numbers are measured one after the other")
 	connections := flags.String("connections", "8,64", "how many connections ask at the same time")
-	modes := flags.String("modes", "dev,two", "dev: one process; two: bridge and account apart; postgres: the same, over PostgreSQL")
+	modes := flags.String("modes", "dev,two",
+		"dev: one process; two: bridge and account apart; postgres: the same, over PostgreSQL")
 	only := flags.String("run", "", "measure only the phases that match this regular expression")
 	flags.StringVar(&o.against, "against", "", "measure the older scim-bridge in this `file`, too, in turn")
 	flags.Func("beside", "measure another SCIM server, too, in turn: `NAME=COMMAND`", func(text string) error {

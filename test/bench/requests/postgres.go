@@ -25,7 +25,8 @@ func (s *site) startPostgres(ctx context.Context) error {
 		return err
 	}
 	address := s.postgres.URL("postgres")
-	if _, err := store.Copy(ctx, "sqlite:"+s.database(), address, false, func(store.CopyStep, int64, int64) {}); err != nil {
+	untold := func(store.CopyStep, int64, int64) {}
+	if _, err := store.Copy(ctx, "sqlite:"+s.database(), address, false, untold); err != nil {
 		return err
 	}
 	server := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
