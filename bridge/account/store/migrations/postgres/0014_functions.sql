@@ -245,9 +245,10 @@ $$;
 -- +goose StatementEnd
 
 -- instant is the time of a text as RFC 3339 has it, in microseconds since 1970 UTC, or NULL. It takes what Go's
--- time.Parse takes, so years from 0, which a date here cannot have: the calendar is the same 400 years later.
+-- time.Parse takes, so years from 0, which a date here cannot have: the calendar is the same 400 years later. A block with
+-- EXCEPTION is a subtransaction, which no parallel query can begin.
 -- +goose StatementBegin
-CREATE FUNCTION instant(s text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+CREATE FUNCTION instant(s text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE AS $$
 DECLARE
     p CONSTANT text[] :=
         regexp_match(s, '^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))$');
@@ -312,7 +313,7 @@ CREATE FUNCTION json_each(doc text, path text) RETURNS TABLE (key bigint, value 
 $$;
 
 -- +goose StatementBegin
-CREATE FUNCTION json_valid(doc text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+CREATE FUNCTION json_valid(doc text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE AS $$
 BEGIN
     RETURN doc::jsonb IS NOT NULL;
 EXCEPTION
