@@ -29,7 +29,9 @@ func acquire(ctx context.Context, l *signInLimiter, address netip.Addr) (release
 	case <-computing:
 		return func() {
 			close(done)
-			_ = <-ended // compute has returned nil
+			if err := <-ended; err != nil {
+				panic(err) // of a function that returns nil
+			}
 			leave()
 		}, nil
 	case err := <-ended:

@@ -802,7 +802,8 @@ func TestAFirewallRuleHoldsAtEveryServerOnceItIsAcknowledged(t *testing.T) {
 			return n[0] > 0 && n[1] > 0
 		})
 		rule := `{"action":"deny","ip_ranges":["` + from + `/32"],"priority":1}`
-		got := ask(t, http.MethodPost, rules+"?allow_lockout=true", f.adminToken, rule, "Content-Type", "application/json")
+		got := ask(t, http.MethodPost, rules+"?allow_lockout=true", f.adminToken, rule, "Content-Type",
+			"application/json")
 		answered := time.Now()
 		if got.status != http.StatusCreated {
 			t.Fatalf("%d %s", got.status, got.body)
@@ -811,8 +812,9 @@ func TestAFirewallRuleHoldsAtEveryServerOnceItIsAcknowledged(t *testing.T) {
 		if n := admittedSince(answered); n != [2]int{} {
 			t.Fatalf("%v requests were let in, by a token and a session, that began after the rule was acknowledged", n)
 		}
-		if got := ask(t, http.MethodDelete, rules+"/"+newID(got), f.adminToken, ""); got.status != http.StatusNoContent {
-			t.Fatalf("%d %s", got.status, got.body)
+		ended := ask(t, http.MethodDelete, rules+"/"+newID(got), f.adminToken, "")
+		if ended.status != http.StatusNoContent {
+			t.Fatalf("%d %s", ended.status, ended.body)
 		}
 	}
 	cancel()
