@@ -106,11 +106,12 @@ func TestABackupUnderLoadHasWhatWasAcknowledged(t *testing.T) {
 	during := len(clients.acknowledged()) - len(before)
 	clients.end()
 
+	path := filepath.Join(t.TempDir(), "account.db")
 	restored := &accountProcess{
-		realAccount: account.realAccount, database: filepath.Join(t.TempDir(), "account.db"), listen: account.listen,
+		realAccount: account.realAccount, database: path, setting: "sqlite:" + path, listen: account.listen,
 		stderr: os.Stderr,
 	}
-	code, out, errs := command(t, "account", "restore", "--database", "sqlite:"+restored.database, file)
+	code, out, errs := command(t, "account", "restore", "--database", restored.setting, file)
 	if code != 0 || !strings.Contains(out, "\nMails that waited in the backup, and may have been sent after it: ") {
 		t.Fatalf("restoring: exit %d: %s%s", code, out, errs)
 	}
