@@ -125,23 +125,30 @@ func TestASnapshotIsLetGo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "account.db")
 	s := openPath(t, path)
 	setDomain(t, s, "a")
-	var readers, reading sync.WaitGroup
-	reading.Add(4)
-	for range 4 { // at the same time, on a connection each
-		readers.Go(func() {
-			err := s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
-				_, err := tx.Exec(ctx, `SELECT domain FROM signup_domains`)
-				reading.Done()
-				reading.Wait()
-				return err
+	readAtOnce := func() {
+		var readers, reading sync.WaitGroup
+		reading.Add(4)
+		for range 4 { // on a connection each
+			readers.Go(func() {
+				err := s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
+					_, err := tx.Exec(ctx, `SELECT domain FROM signup_domains`)
+					reading.Done()
+					reading.Wait()
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
 			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
+		}
+		readers.Wait()
 	}
-	readers.Wait()
-	if busy := checkpointNow(t, path); busy {
+	kept := false
+	for try := 0; try < 100 && !kept; try++ { // on a busy machine it may have been let go already
+		readAtOnce()
+		kept = checkpointNow(t, path)
+	}
+	if kept {
 		checkpoint(t, path, "TRUNCATE")
 	} else {
 		t.Error("no snapshot was kept")
