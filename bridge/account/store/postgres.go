@@ -141,7 +141,7 @@ func (p *postgres) whileAway(ctx context.Context, try func() error) error {
 // begin implements engine.
 func (p *postgres) begin(in *Store) (*Tx, error) {
 	// A server may acknowledge a commit before it is on disk if it is told so, which is not for a database of ours. The
-	// wait for the lock is bounded by the server, so that nobody waits in the queue who has gone.
+	// wait for the lock is bounded by the server, so that a connection that is lost leaves the queue.
 	begin := fmt.Sprintf("BEGIN READ WRITE; SET LOCAL lock_timeout = %d; "+
 		"SET LOCAL idle_in_transaction_session_timeout = %d; SELECT set_config('synchronous_commit', 'on', true) "+
 		"WHERE current_setting('synchronous_commit') = 'off'; SELECT pg_advisory_xact_lock(%d)",

@@ -343,7 +343,7 @@ func TestPostgresThatCannotBeOpened(t *testing.T) {
 	}
 }
 
-// Somebody who has the lock on writing for too long is named as the cause.
+// A write that waits too long for another connection's lock on writing is refused with that cause.
 func TestAPostgresThatIsLocked(t *testing.T) {
 	t.Parallel()
 	dsn := postgres.Start(t).URL("postgres")

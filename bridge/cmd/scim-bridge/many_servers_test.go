@@ -371,7 +371,7 @@ func (d *replicated) url() string {
 func (d *replicated) restart() {
 	d.t.Helper()
 	d.primary.Stop(syscall.SIGKILL)
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // the outage, under load
 	if err := d.primary.Start(context.WithoutCancel(d.t.Context())); err != nil {
 		d.t.Fatal(err)
 	}
@@ -383,7 +383,7 @@ func (d *replicated) failOver() {
 	d.t.Helper()
 	lost := d.primary
 	lost.Stop(syscall.SIGKILL)
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // until somebody notices, under load
 	ctx := context.WithoutCancel(d.t.Context())
 	if err := d.standby.Promote(ctx); err != nil {
 		d.t.Fatal(err)
