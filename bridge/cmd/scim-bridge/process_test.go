@@ -381,8 +381,21 @@ type reply struct {
 	body   string
 }
 
-// ask sends a request with the token, or without if it is empty; headers are pairs.
+// ask sends a request with the token, or without if it is empty; headers are pairs. While the bridge signs in, which on
+// a loaded machine takes longer than a request waits for it, the request is sent again, as an identity provider does.
 func ask(t *testing.T, method, url, token, body string, headers ...string) reply {
+	t.Helper()
+	deadline := time.Now().Add(timeout)
+	for {
+		answer := askOnce(t, method, url, token, body, headers...)
+		if answer.status != http.StatusServiceUnavailable || time.Now().After(deadline) ||
+			!strings.Contains(answer.body, "the bridge is signing in to the account") {
+			return answer
+		}
+	}
+}
+
+func askOnce(t *testing.T, method, url, token, body string, headers ...string) reply {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {

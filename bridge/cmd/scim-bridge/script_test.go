@@ -1,8 +1,11 @@
 package main
 
 import (
+	"flag"
 	"net"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -12,8 +15,12 @@ import (
 )
 
 // The test binary is scim-bridge when it is called by that name, so that
-// scripts and the tests of whole processes run what ships.
+// scripts and the tests of whole processes run what ships. They wait more than
+// they compute: two a core run at a time, unless -parallel says otherwise.
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){
 		"scim-bridge": func() {
 			go endWithParent(os.Getppid())
