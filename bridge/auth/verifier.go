@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -52,6 +53,14 @@ type TokenVerifier struct {
 	// openings counts how often a session was opened or sealed. A pass from an earlier
 	// count is invalid.
 	openings int64
+	// accepted is the token that was accepted last.
+	accepted knownToken
+}
+
+// A knownToken is one whose form was checked. The digest is of its text.
+type knownToken struct {
+	digest      [sha256.Size]byte
+	fingerprint string
 }
 
 // State is the part of the session's state that is visible without a token.
@@ -230,25 +239,48 @@ func (v *TokenVerifier) Report() health.Report {
 // Verify returns nil if the bearer token is right; the first right one opens
 // the session. Anything else is an *Error.
 func (v *TokenVerifier) Verify(text string) error {
-	token, err := session.ParseToken(text)
+	token, err := v.parse(text)
 	if err != nil {
 		return &Error{Kind: Malformed, Detail: err.Error()}
 	}
-	refusal := v.verify(token)
+	refusal := v.verify(text, token.fingerprint)
 	if refusal != nil && v.follows {
 		v.Reload()
-		refusal = v.verify(token)
+		refusal = v.verify(text, token.fingerprint)
 	}
 	if refusal != nil {
 		return refusal
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.accepted = token
 	return nil
 }
 
-func (v *TokenVerifier) verify(token session.Token) *Error {
+// parse checks the form of a token. That of the token that was accepted last, which most requests have, it knows by the
+// digest. Whether that token is still right is for verify.
+func (v *TokenVerifier) parse(text string) (knownToken, error) {
+	if len(text) != session.TokenLength { // not worth a hash
+		_, err := session.ParseToken(text)
+		return knownToken{}, err
+	}
+	digest := sha256.Sum256([]byte(text))
+	v.mu.Lock()
+	accepted := v.accepted
+	v.mu.Unlock()
+	if subtle.ConstantTimeCompare(digest[:], accepted.digest[:]) == 1 {
+		return accepted, nil
+	}
+	token, err := session.ParseToken(text)
+	if err != nil {
+		return knownToken{}, err
+	}
+	return knownToken{digest, token.Fingerprint()}, nil
+}
+
+func (v *TokenVerifier) verify(text, fingerprint string) *Error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	fingerprint := token.Fingerprint()
 	state := v.connector.CredentialState()
 	if v.open != nil {
 		switch {
@@ -265,6 +297,10 @@ func (v *TokenVerifier) verify(token session.Token) *Error {
 		return inactive()
 	case v.err != nil:
 		return unreadable(v.err)
+	}
+	token, err := session.ParseToken(text)
+	if err != nil {
+		return &Error{Kind: Malformed, Detail: err.Error()}
 	}
 	entry, ok := v.file.Match(token)
 	epoch := entry.Header.Epoch
@@ -303,13 +339,13 @@ func (v *TokenVerifier) unseal(token session.Token, entry session.Entry) *Error 
 
 // IsPrevious reports whether an accepted token is the older one of a bundle.
 func (v *TokenVerifier) IsPrevious(text string) bool {
-	token, err := session.ParseToken(text)
+	token, err := v.parse(text)
 	if err != nil {
 		return false
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return len(v.file.Entries) > 0 && equal(token.Fingerprint(), v.file.Entries[0].Header.PreviousFingerprint)
+	return len(v.file.Entries) > 0 && equal(token.fingerprint, v.file.Entries[0].Header.PreviousFingerprint)
 }
 
 // equal compares in constant time. Empty texts are not equal to any.

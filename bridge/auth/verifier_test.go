@@ -188,3 +188,69 @@ func TestWhichPairATokenBelongsTo(t *testing.T) {
 		}
 	}
 }
+
+// A verifier knows again the token that it accepted last. That must not make it right for longer than it is.
+func TestATokenThatWasAcceptedLastIsRefusedOnceItIsWrong(t *testing.T) {
+	t.Parallel()
+	old, fresh := newToken(t), newToken(t)
+	text := bundle(t, old, fresh, time.Now().Add(time.Hour))
+	v, c := newVerifierOf(&text)
+	accepted := func(token session.Token, isPrevious bool) {
+		t.Helper()
+		for range 2 {
+			if err := v.Verify(token.Reveal()); err != nil || v.IsPrevious(token.Reveal()) != isPrevious {
+				t.Fatalf("%v, previous: %t", err, v.IsPrevious(token.Reveal()))
+			}
+		}
+	}
+	accepted(fresh, false)
+	c.say(func(s *session.CredentialState) { s.Generations = []session.Generation{{Epoch: 1}, {Epoch: 2}} })
+	accepted(old, true)
+	c.say(func(s *session.CredentialState) { s.Generations = []session.Generation{{Epoch: 2}} })
+	refusedWith(t, "the old token after the overlap", v.Verify(old.Reveal()), auth.Superseded, problem.TokenRejected)
+
+	accepted(fresh, false)
+	text = seal(t, newToken(t), 3, nil)
+	v.Seal()
+	refusedWith(t, "the token of a session that is gone", v.Verify(fresh.Reveal()), auth.Wrong, problem.TokenRejected)
+}
+
+func TestATextThatIsAlmostTheAcceptedTokenIsRefused(t *testing.T) {
+	t.Parallel()
+	token := newToken(t).Reveal()
+	parsed, err := session.ParseToken(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := seal(t, parsed, 1, nil)
+	v := newVerifier(&text)
+	for range 2 {
+		if err := v.Verify(token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, almost := range []string{token[:len(token)-1], token + "A", "sbt1_" + token[6:] + token[5:6]} {
+		refusedWith(t, "another text", v.Verify(almost), auth.Malformed, "")
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	token, err := session.NewToken()
+	if err != nil {
+		b.Fatal(err)
+	}
+	sealed, err := session.Seal(token, 1, session.Integration{
+		AccountURL: "http://127.0.0.1", AccountID: "acc", Email: managerEmail,
+		Secrets: signin.NewSecrets("password", "key"),
+	}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	v, text := newVerifier(&sealed), token.Reveal()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := v.Verify(text); err != nil || v.IsPrevious(text) {
+			b.Fatal(err)
+		}
+	}
+}

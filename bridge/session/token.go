@@ -14,11 +14,13 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 )
 
+// TokenLength is the length of a token's text in bytes.
+const TokenLength = len(tokenPrefix) + (tokenSize+checksumSize)*4/3
+
 const (
 	tokenPrefix    = "sbt1_"
 	tokenSize      = 32 // random bytes
 	checksumSize   = 4  // bytes
-	tokenTextSize  = len(tokenPrefix) + (tokenSize+checksumSize)*4/3
 	fingerprintLen = 43 // SHA-256 in base64url without padding
 )
 
@@ -56,9 +58,9 @@ func ParseToken(text string) (Token, error) {
 	if !strings.HasPrefix(text, tokenPrefix) {
 		return Token{}, fmt.Errorf("%w: it must begin with %s", ErrMalformedToken, tokenPrefix)
 	}
-	if len(text) != tokenTextSize {
+	if len(text) != TokenLength {
 		return Token{}, fmt.Errorf("%w: it has %d characters and must have %d", ErrMalformedToken, len(text),
-			tokenTextSize)
+			TokenLength)
 	}
 	b, err := decodeBase64(text[len(tokenPrefix):])
 	if err != nil {
