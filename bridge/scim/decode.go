@@ -160,7 +160,7 @@ func checkAccept(r *http.Request) error {
 	}
 	for item := range strings.SplitSeq(strings.Join(accepted, ","), ",") {
 		media, parameters, _ := strings.Cut(item, ";")
-		if unwanted.MatchString(parameters) {
+		if parameters != "" && unwanted.MatchString(parameters) {
 			continue
 		}
 		switch media = mediaType(media); media {

@@ -37,6 +37,9 @@ type parameters struct {
 // parametersOf reads the URL's query.
 func parametersOf(r *http.Request) (parameters, error) {
 	var p parameters
+	if r.URL.RawQuery == "" {
+		return p, nil
+	}
 	query, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
 		return p, schema.Errorf(schema.InvalidValue, "the query is not properly percent-encoded")

@@ -15,16 +15,17 @@ import (
 
 // A rendered resource is ready to be sent.
 type rendered struct {
-	location string
-	version  string
-	body     []byte
+	of      *schema.Resource
+	id      string
+	version string
+	body    []byte
 }
 
 // renderPerson makes the User of a person.
 func (x *exchange) renderPerson(p bridge.Person, projection schema.Projection) (rendered, error) {
 	b := make([]byte, 0, resourceRoom+len(p.Attributes)+referenceRoom*len(p.Groups))
 	body, err := x.appendPerson(b, p, projection)
-	return rendered{x.location(schema.User, p.ID), p.Version, body}, err
+	return rendered{schema.User, p.ID, p.Version, body}, err
 }
 
 // What there should be room for, so that a resource is usually one allocation: what the bridge adds to
@@ -53,7 +54,7 @@ func (x *exchange) appendPerson(b []byte, p bridge.Person, projection schema.Pro
 func (x *exchange) renderGroup(g bridge.Group, projection schema.Projection) (rendered, error) {
 	b := make([]byte, 0, resourceRoom+len(g.Attributes)+referenceRoom*len(g.Members))
 	body, err := x.appendGroup(b, g, projection)
-	return rendered{x.location(schema.Group, g.ID), g.Version, body}, err
+	return rendered{schema.Group, g.ID, g.Version, body}, err
 }
 
 // appendGroup appends the Group of a group. Members that were read are shown even
@@ -86,7 +87,7 @@ func (x *exchange) appendHeader(
 	b = appendTime(b, `,"created":`, created)
 	b = appendTime(b, `,"lastModified":`, modified)
 	b = append(b, `,"location":`...)
-	b = jsontext.AppendString(b, x.location(r, id))
+	b = x.appendLocation(b, r, id)
 	if version != "" {
 		b = append(b, `,"version":`...)
 		b = jsontext.AppendString(b, version)
@@ -110,7 +111,7 @@ func (x *exchange) appendReference(b []byte, i int, r bridge.Reference, to *sche
 	b = append(b, `{"value":`...)
 	b = jsontext.AppendString(b, r.ID)
 	b = append(b, `,"$ref":`...)
-	b = jsontext.AppendString(b, x.location(to, r.ID))
+	b = x.appendLocation(b, to, r.ID)
 	if r.Display != "" {
 		b = append(b, `,"display":`...)
 		b = jsontext.AppendString(b, r.Display)
@@ -122,6 +123,15 @@ func (x *exchange) appendReference(b []byte, i int, r bridge.Reference, to *sche
 
 func (x *exchange) location(r *schema.Resource, id string) string {
 	return x.base + r.Endpoint + "/" + url.PathEscape(id)
+}
+
+// appendLocation appends a location as a JSON string, which needs no escapes after the base.
+func (x *exchange) appendLocation(b []byte, r *schema.Resource, id string) []byte {
+	b = jsontext.AppendString(b, x.base)
+	b = append(b[:len(b)-1], r.Endpoint...)
+	b = append(b, '/')
+	b = append(b, url.PathEscape(id)...)
+	return append(b, '"')
 }
 
 // compose ends the resource that begins at start in b, and has no end yet, with the attributes as they are
@@ -154,7 +164,7 @@ func (x *exchange) answer(status int, s rendered) error {
 		x.w.Header().Set("ETag", s.version)
 	}
 	if status == http.StatusCreated {
-		x.w.Header().Set("Location", s.location)
+		x.w.Header().Set("Location", x.location(s.of, s.id))
 	}
 	writeBody(x.w, status, s.body)
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,6 +132,7 @@ func (x *exchange) serve() error {
 // doubled and trailing slashes do not matter: a 404 for a slash too many makes
 // some clients forget the resource and create it again.
 func split(u *url.URL) (prefix string, segments []string, err error) {
+	segments = make([]string, 0, 4) // the longest path that leads somewhere
 	for escaped := range strings.SplitSeq(u.EscapedPath(), "/") {
 		segment, err := url.PathUnescape(escaped)
 		if err != nil || strings.ContainsRune(segment, 0) {
@@ -140,12 +142,11 @@ func split(u *url.URL) (prefix string, segments []string, err error) {
 			segments = append(segments, segment)
 		}
 	}
-	for _, word := range []string{"scim", "v2"} {
-		if len(segments) == 0 || !strings.EqualFold(segments[0], word) {
+	for _, longer := range []string{"/scim", "/scim/v2"} {
+		if len(segments) == 0 || !strings.EqualFold(segments[0], path.Base(longer)) {
 			break
 		}
-		prefix += "/" + word
-		segments = segments[1:]
+		prefix, segments = longer, segments[1:]
 	}
 	return prefix, segments, nil
 }
