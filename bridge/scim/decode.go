@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/jsontext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
@@ -259,12 +260,13 @@ func hasNUL(value any) bool {
 
 // decodeStored reads attributes that the bridge itself once wrote.
 func decodeStored(raw json.RawMessage) (map[string]any, error) {
-	object := make(map[string]any)
 	if len(raw) == 0 {
-		return object, nil
+		return make(map[string]any), nil
 	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	err := decoder.Decode(&object)
-	return object, err
+	r := jsontext.NewReader(raw)
+	object, ok := r.Value().(map[string]any)
+	if !ok {
+		r.Fail(errors.New("the attributes of a resource are no JSON object"))
+	}
+	return object, r.Err()
 }

@@ -76,11 +76,11 @@ func checkSize(bytes int) error {
 		Details: account.Details{Field: "/attributes"}}
 }
 
+// decodeDocument decodes valid JSON; what is no object is nil.
 func decodeDocument(text string) (document map[string]any, err error) {
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	err = d.Decode(&document)
-	return document, err
+	r := jsontext.NewReader([]byte(text))
+	document, _ = r.Value().(map[string]any)
+	return document, r.Err()
 }
 
 // read fills in what the account reads out of the document.

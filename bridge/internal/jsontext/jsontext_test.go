@@ -1,6 +1,7 @@
 package jsontext
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -52,6 +53,7 @@ func FuzzReader(f *testing.F) {
 		`{}`, `[]`, `{"a":1,"b":[{"c":"]}"},2],"d":null}`, ` { "a" : "x\"y" , "b" : { } } `,
 		`[1, "a", [2], {"b": [3]}]`,
 		`{"a":`, `{"a"}`, `{"a":1`, `[1`, `[1,]`, `"a`, `{"\u0061":true}`, `[[[`, `]`, ``,
+		`{"a":{"a":[true,false,null,-1.50e3,"\ud83d\ude00"]},"a":[]}`, ` "a" `, `12345678901234567890`,
 		`null`, `["\\", "\\\"", "a\\"]`,
 	} {
 		f.Add([]byte(seed))
@@ -69,12 +71,17 @@ func FuzzReader(f *testing.F) {
 		o, passing := NewReader(text), NewReader(text)
 		o.Object(func(name []byte) { n := string(name); object[n] = value(o) })
 		passing.Object(func([]byte) { passed++ })
+		whole := NewReader(text)
+		read := whole.Value()
 		array, list := []any{}, NewReader(text)
 		list.Array(func() { array = append(array, value(list)) })
 
 		var want any
 		if json.Unmarshal(text, &want) != nil {
 			return
+		}
+		if numbers := decoded(t, text); whole.Err() != nil || !reflect.DeepEqual(read, numbers) {
+			t.Errorf("%s: got %#v, %v, want %#v", text, read, whole.Err(), numbers)
 		}
 		switch want := want.(type) {
 		case map[string]any:
@@ -92,6 +99,17 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
+// decoded is what encoding/json makes of a text, with numbers as a json.Number.
+func decoded(t *testing.T, text []byte) (value any) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
 func TestTextsThatAreCutOffAreRefused(t *testing.T) {
 	t.Parallel()
 	const whole = `{"a":{"b":["c",1,"\""]},"d":"e"}`
@@ -99,6 +117,10 @@ func TestTextsThatAreCutOffAreRefused(t *testing.T) {
 		r := NewReader([]byte(whole[:n]))
 		if r.Object(func([]byte) {}); r.Err() == nil {
 			t.Errorf("%q passes", whole[:n])
+		}
+		r = NewReader([]byte(whole[:n]))
+		if value := r.Value(); r.Err() == nil {
+			t.Errorf("%q is read as %v", whole[:n], value)
 		}
 	}
 }
@@ -142,6 +164,19 @@ func TestTimesAreRFC3339(t *testing.T) {
 		r := NewReader([]byte(text))
 		if r.Time(); r.Err() == nil {
 			t.Errorf("%s passes", text)
+		}
+	}
+}
+
+func BenchmarkValue(b *testing.B) {
+	text := []byte(`{"active":true,"displayName":"Ingrid Lindström","emails":[{"primary":true,"type":"work",` +
+		`"value":"ingrid@example.com"},{"type":"home","value":"i@home.example"}],"externalId":"e-1",` +
+		`"name":{"familyName":"Lindström","formatted":"Ingrid Lindström","givenName":"Ingrid"},` +
+		`"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ingrid@example.com"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if r := NewReader(text); r.Value() == nil || r.Err() != nil {
+			b.Fatal(r.Err())
 		}
 	}
 }

@@ -135,6 +135,38 @@ func (r *Reader) Raw() []byte {
 	return text[:end:end]
 }
 
+// Value reads a value of any kind into what encoding/json makes of it, with numbers as a json.Number.
+func (r *Reader) Value() any {
+	text := r.space()
+	if len(text) == 0 {
+		r.Fail(errCut)
+		return nil
+	}
+	switch text[0] {
+	case '{':
+		object := make(map[string]any)
+		r.Object(func(name []byte) {
+			key := string(name)
+			object[key] = r.Value()
+		})
+		return object
+	case '[':
+		array := []any{}
+		r.Array(func() { array = append(array, r.Value()) })
+		return array
+	case '"':
+		return r.String()
+	}
+	switch word := r.Raw(); string(word) {
+	case "null":
+		return nil
+	case "true", "false":
+		return len(word) == len("true")
+	default:
+		return json.Number(word)
+	}
+}
+
 // String reads a string; null is empty.
 func (r *Reader) String() string { return string(unquoted(r, r.Raw())) }
 
