@@ -6,12 +6,16 @@ import (
 	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/jsontext"
 )
 
 // SignInAddress returns a person's sign-in address: the userName if it is an e-mail address,
 // else the primary, else the work, else the first of the e-mail addresses. It is empty if
 // there is none.
 func SignInAddress(attributes json.RawMessage) string {
+	if address := inputtext.TrimBlanks(userName(attributes)); isAddress(address) {
+		return address // of most people; the rest need not be read
+	}
 	var person struct {
 		UserName string `json:"userName"`
 		Emails   []struct {
@@ -50,6 +54,20 @@ func SignInAddress(attributes json.RawMessage) string {
 	default:
 		return first
 	}
+}
+
+// userName returns the userName of attributes, if they have it as a text under this very name.
+func userName(attributes json.RawMessage) (name string) {
+	r := jsontext.NewReader(attributes)
+	r.Object(func(member []byte) {
+		if string(member) == "userName" {
+			name = r.String()
+		}
+	})
+	if r.Err() != nil {
+		return ""
+	}
+	return name
 }
 
 // isTrue also accepts the text "True", which some identity providers send.

@@ -32,6 +32,11 @@ func TestSignInAddress(t *testing.T) {
 		{"the userName without the blanks around it", `{"userName":" a@x.org\u00a0"}`, "a@x.org"},
 		{"an e-mail address without the blanks around it",
 			`{"userName":"ann","emails":[{"value":"\u200b b@x.org\t","type":"work"}]}`, "b@x.org"},
+		{"an e-mail address, although the userName has another type",
+			`{"userName":["a@x.org"],"emails":[{"value":"b@x.org"}]}`, "b@x.org"},
+		{"the userName under a name in another case", `{"username":"a@x.org","emails":[{"value":"b@x.org"}]}`,
+			"a@x.org"},
+		{"none of what is no JSON", `{"userName":"a@x.org"`, ""},
 		{"the userName, although emails has another type", `{"emails":"b@x.org","userName":"a@x.org"}`, "a@x.org"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
