@@ -33,8 +33,10 @@ func domainOf(address string) string {
 
 // settleAddress invites the member to the address that the identity provider
 // names, or moves the member there. An address that another member has, or is
-// about to move to, is noted at the person and left alone.
-func (d *Directory) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m *store.Member) error {
+// about to move to, is noted at the person and left alone. isFree tells that there is no such member.
+func (d *Directory) settleAddress(
+	ctx context.Context, tx *store.Tx, p *Person, m *store.Member, isFree bool,
+) error {
 	if m.LooksSuspended() && m.State != store.Invited {
 		return nil // suspended members get no mail; the reactivation settles it
 	}
@@ -58,13 +60,15 @@ func (d *Directory) settleAddress(ctx context.Context, tx *store.Tx, p *Person, 
 	if err := checkProtected(*m, "moved to another address"); err != nil {
 		return err
 	}
-	holder, taken, err := tx.AddressHolder(ctx, p.WantedAddress)
-	if err != nil {
-		return err
-	}
-	if taken && holder.ID != m.ID {
-		p.WantedBlocked = true
-		return cancelMove(ctx, tx, m)
+	if !isFree {
+		holder, taken, err := tx.AddressHolder(ctx, p.WantedAddress)
+		if err != nil {
+			return err
+		}
+		if taken && holder.ID != m.ID {
+			p.WantedBlocked = true
+			return cancelMove(ctx, tx, m)
+		}
 	}
 	switch m.State {
 	case store.NotInvited:

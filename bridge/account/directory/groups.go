@@ -291,7 +291,7 @@ func (d *Directory) changeMembers(
 // join puts people and groups into a group, and returns how many come. It ends the
 // holds on removals of these people.
 func (d *Directory) join(ctx context.Context, tx *store.Tx, row store.Group, scimIDs []string) (int64, error) {
-	added, restored, err := tx.AddToGroup(ctx, row.ID, scimIDs, d.account.Time())
+	added, restored, err := tx.AddToGroup(ctx, row, scimIDs, d.account.Time())
 	if err != nil || restored == 0 {
 		return added, err
 	}

@@ -194,11 +194,11 @@ func countAccess(ctx context.Context, tx *store.Tx, before, after store.Member) 
 // whose suspension is held belongs to that. It returns how many are gone for
 // provisioning, and leaves the group's row to the caller.
 func (d *Directory) leave(ctx context.Context, tx *store.Tx, group store.Group, l store.Leaving) (int64, error) {
-	people, err := tx.BumpLeaving(ctx, l, d.account.Time())
+	some, err := tx.BumpLeaving(ctx, l, d.account.Time())
 	if err != nil {
 		return 0, err
 	}
-	if people > 0 || l.Unmanaged {
+	if some {
 		if err := d.holdLosers(ctx, tx, group, l); err != nil {
 			return 0, err
 		}

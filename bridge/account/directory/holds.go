@@ -352,7 +352,7 @@ func (d *Directory) showReactivation(ctx context.Context, tx *store.Tx, m store.
 	}
 	before := p
 	moved := m
-	err = d.settleAddress(ctx, tx, &p, &moved)
+	err = d.settleAddress(ctx, tx, &p, &moved, false)
 	if account.IsCode(err, api.ErrorCodeProtected) {
 		return nil // made an administrator meanwhile, whose address stays
 	}

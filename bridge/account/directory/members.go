@@ -339,11 +339,7 @@ func (d *Directory) advance(ctx context.Context, tx *store.Tx, m Member, state s
 // harmless.
 func (d *Directory) ConfirmPerson(ctx context.Context, id string) error {
 	return d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		p, err := person(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		m, err := member(ctx, tx, p.MemberID)
+		p, m, err := personAndMember(ctx, tx, id)
 		if err != nil {
 			return err
 		}

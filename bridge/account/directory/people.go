@@ -82,6 +82,14 @@ func person(ctx context.Context, tx *store.Tx, id string) (Person, error) {
 	return p, err
 }
 
+func personAndMember(ctx context.Context, tx *store.Tx, id string) (Person, Member, error) {
+	p, m, found, err := tx.PersonAndMember(ctx, id)
+	if err == nil && !found {
+		return p, m, account.NotFound("person", id)
+	}
+	return p, m, err
+}
+
 // CreatePerson provisions a person. The unmanaged member that had the userName
 // last, or else the one that has the address, is adopted and reactivated;
 // otherwise a new member is invited, unless the person is inactive or has no
@@ -92,7 +100,15 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 		return p, err
 	}
 	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		m, adopted, err := adoptable(ctx, tx, attrs.userName, in.SignInAddress)
+		known, err := tx.IsKnown(ctx, attrs.userName, in.SignInAddress)
+		if err != nil {
+			return err
+		}
+		var m store.Member
+		var adopted bool
+		if known { // not most new people
+			m, adopted, err = adoptable(ctx, tx, attrs.userName, in.SignInAddress)
+		}
 		if err != nil {
 			return err
 		}
@@ -107,7 +123,7 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 		// the one before stays 404.
 		p = Person{ID: d.account.NewID(), MemberID: m.ID, CreatedAt: now, ModifiedAt: now}
 		d.setInput(&p, attrs, in.SignInAddress)
-		settled, err := d.settle(ctx, tx, &p, m, attrs)
+		settled, err := d.settle(ctx, tx, &p, m, attrs, !known)
 		if err != nil {
 			return err
 		}
@@ -142,7 +158,8 @@ func (d *Directory) ReplacePerson(
 		return p, err
 	}
 	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if p, err = person(ctx, tx, id); err != nil {
+		var m Member
+		if p, m, err = personAndMember(ctx, tx, id); err != nil {
 			return err
 		}
 		if err := checkPersonTag(ifMatch, p); err != nil {
@@ -152,10 +169,6 @@ func (d *Directory) ReplacePerson(
 			if err := checkUserName(ctx, tx, attrs.userName); err != nil {
 				return err
 			}
-		}
-		m, err := member(ctx, tx, p.MemberID)
-		if err != nil {
-			return err
 		}
 		attrs := attrs // this function may be called again
 		if !attrs.setsActive && m.LooksSuspended() {
@@ -182,7 +195,7 @@ func (d *Directory) ReplacePerson(
 				return err
 			}
 		}
-		settled, err := d.settle(ctx, tx, &p, m, attrs)
+		settled, err := d.settle(ctx, tx, &p, m, attrs, false)
 		if err != nil {
 			return err
 		}
@@ -224,15 +237,11 @@ func samePerson(a, b Person) bool {
 // the memberships made by hand, and can be adopted again.
 func (d *Directory) DeletePerson(ctx context.Context, id, ifMatch string) error {
 	return d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		p, err := person(ctx, tx, id)
+		p, m, err := personAndMember(ctx, tx, id)
 		if err != nil {
 			return err
 		}
 		if err := checkPersonTag(ifMatch, p); err != nil {
-			return err
-		}
-		m, err := member(ctx, tx, p.MemberID)
-		if err != nil {
 			return err
 		}
 		if err := checkProtected(m, "suspended"); err != nil {
@@ -305,16 +314,17 @@ func (d *Directory) setInput(p *Person, attrs attributes, address string) {
 }
 
 // settle changes the member m as the identity provider asks, and writes m if
-// that is a change, or adds it if it is new. It returns the member as it is then. The caller writes the person.
+// that is a change, or adds it if it is new. It returns the member as it is then. The caller writes the person, and
+// tells whether it is known that no other member has the address.
 func (d *Directory) settle(
-	ctx context.Context, tx *store.Tx, p *Person, m store.Member, attrs attributes,
+	ctx context.Context, tx *store.Tx, p *Person, m store.Member, attrs attributes, isFree bool,
 ) (store.Member, error) {
 	before := m
 	m.PersonID, m.UserName, m.Name, m.LastUserName = p.ID, p.UserName, attrs.personName(), ""
 	if err := d.settleActive(ctx, tx, p, &m, attrs.active); err != nil {
 		return m, err
 	}
-	if err := d.settleAddress(ctx, tx, p, &m); err != nil {
+	if err := d.settleAddress(ctx, tx, p, &m, isFree); err != nil {
 		return m, err
 	}
 	// No link goes to an address that the identity provider has corrected, even
@@ -366,9 +376,6 @@ func checkUserName(ctx context.Context, tx *store.Tx, userName string) error {
 // adoptable finds the unmanaged member that a new person adopts: by the last
 // userName first, then by sign-in address. It refuses a userName that a person has.
 func adoptable(ctx context.Context, tx *store.Tx, userName, address string) (m store.Member, found bool, err error) {
-	if known, err := tx.IsKnown(ctx, userName, address); err != nil || !known {
-		return m, false, err // most new people
-	}
 	if err := checkUserName(ctx, tx, userName); err != nil {
 		return m, false, err
 	}

@@ -21,7 +21,6 @@ func (tx *Tx) Account(ctx context.Context) (Account, bool, error) {
 
 // InsertAccount makes the account.
 func (tx *Tx) InsertAccount(ctx context.Context, a Account) error {
-	_, err := tx.Exec(ctx, `INSERT INTO account (id, name, created_at) VALUES (?, ?, ?)`,
+	return tx.Send(ctx, `INSERT INTO account (id, name, created_at) VALUES (?, ?, ?)`,
 		a.ID, a.Name, Micros(a.CreatedAt))
-	return err
 }

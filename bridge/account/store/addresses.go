@@ -40,10 +40,9 @@ func (tx *Tx) PutAddressChange(ctx context.Context, c AddressChange) error {
 	if err := tx.DeleteAddressChange(ctx, c.MemberID); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO address_changes (member_id, address, address_folded, domain, token_hash, since)
+	return tx.Send(ctx, `INSERT INTO address_changes (member_id, address, address_folded, domain, token_hash, since)
 		VALUES (?, ?, ?, ?, NULLIF(?, ''), ?)`, c.MemberID, c.Address, Fold(c.Address), c.Domain, c.TokenHash,
 		Micros(c.Since))
-	return err
 }
 
 // AddressChangeOf returns the change of a member.
@@ -57,8 +56,7 @@ func (tx *Tx) DeleteAddressChange(ctx context.Context, memberID string) error {
 	if err := tx.removeLink(ctx, addressChangeLink, memberID); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `DELETE FROM address_changes WHERE member_id = ?`, memberID)
-	return err
+	return tx.Send(ctx, `DELETE FROM address_changes WHERE member_id = ?`, memberID)
 }
 
 // AddressHolder returns the member that has the address or is about to move to it.

@@ -28,22 +28,21 @@ func registerAuditHash(db *sqlite3.Conn) error {
 
 // AppendAuditEvent adds e to the chain.
 func (tx *Tx) AppendAuditEvent(ctx context.Context, e audit.Event) error {
-	if tx.appended.Sequence == 0 {
+	if tx.ahead.appended.Sequence == 0 {
 		_, last, err := tx.AuditChain(ctx)
 		if err != nil {
 			return err
 		}
-		tx.appended = last
+		tx.ahead.appended = last
 	}
-	e.Sequence = tx.appended.Sequence + 1
-	e.Hash = e.Digest(tx.appended.Hash)
-	if _, err := tx.Exec(ctx, `INSERT INTO audit (sequence, `+auditColumns+`, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	e.Sequence = tx.ahead.appended.Sequence + 1
+	e.Hash = e.Digest(tx.ahead.appended.Hash)
+	if err := tx.Send(ctx, `INSERT INTO audit (sequence, `+auditColumns+`, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		e.Sequence, e.ID, Micros(e.Time), e.Actor, e.Address, e.Action, e.Object, e.Summary, e.Hash); err != nil {
 		return err
 	}
-	tx.appended = e.Link()
-	_, err := tx.Exec(ctx, `UPDATE audit_chain SET last_sequence = ?, last_hash = ?`, e.Sequence, e.Hash)
-	return err
+	tx.ahead.appended = e.Link()
+	return tx.Send(ctx, `UPDATE audit_chain SET last_sequence = ?, last_hash = ?`, e.Sequence, e.Hash)
 }
 
 // AuditChain returns the newest event that was removed because of its age, and the newest one.
@@ -144,8 +143,7 @@ func (tx *Tx) AuditJudged(ctx context.Context) (at time.Time, err error) {
 
 // SetAuditJudged sets the time by which the age of events was judged last.
 func (tx *Tx) SetAuditJudged(ctx context.Context, at time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE audit_chain SET judged_at = ?`, Micros(at))
-	return err
+	return tx.Send(ctx, `UPDATE audit_chain SET judged_at = ?`, Micros(at))
 }
 
 // RemoveAuditEvents removes the oldest events, up to the last one from before a time that has none from between that
@@ -165,7 +163,7 @@ func (tx *Tx) RemoveAuditEvents(ctx context.Context, before, now time.Time, most
 	if end = min(end, removed.Sequence+most); end <= removed.Sequence {
 		return 0, nil
 	}
-	if _, err := tx.Exec(ctx, `UPDATE audit_chain SET removed_sequence = sequence, removed_hash = hash
+	if err := tx.Send(ctx, `UPDATE audit_chain SET removed_sequence = sequence, removed_hash = hash
 		FROM (SELECT sequence, hash FROM audit WHERE sequence = ?) AS newest`, end); err != nil {
 		return 0, err
 	}
@@ -182,14 +180,13 @@ type RefusedTokens struct {
 
 // CountRefusedTokens adds to the day's count, and deletes those of days before Forget.
 func (tx *Tx) CountRefusedTokens(ctx context.Context, r RefusedTokens) error {
-	if _, err := tx.Exec(ctx, `DELETE FROM refused_tokens WHERE day < ?`, r.Forget); err != nil {
+	if err := tx.Send(ctx, `DELETE FROM refused_tokens WHERE day < ?`, r.Forget); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO refused_tokens (day, time, address, tries) VALUES (?, ?, ?, ?)
+	return tx.Send(ctx, `INSERT INTO refused_tokens (day, time, address, tries) VALUES (?, ?, ?, ?)
 		ON CONFLICT (day) DO UPDATE SET time = excluded.time, address = excluded.address,
 			tries = refused_tokens.tries + excluded.tries`,
 		r.Day, Micros(r.Time), r.Address, r.Count)
-	return err
 }
 
 // AuditEvents lists events, newest first, from after a given place: those of the chain, and the days' counts of

@@ -29,9 +29,8 @@ func (tx *Tx) SignupDomains(ctx context.Context, after string, limit int) ([]Sig
 
 // InsertSignupDomain adds d.
 func (tx *Tx) InsertSignupDomain(ctx context.Context, d SignupDomain) error {
-	_, err := tx.Exec(ctx, `INSERT INTO signup_domains (domain, created_at) VALUES (?, ?)`,
+	return tx.Send(ctx, `INSERT INTO signup_domains (domain, created_at) VALUES (?, ?)`,
 		d.Domain, Micros(d.CreatedAt))
-	return err
 }
 
 // DeleteSignupDomain reports whether there was one.

@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // An engine is a kind of database.
 type engine interface {
@@ -35,6 +38,14 @@ type engine interface {
 	close() error
 }
 
+// commitError wraps an error of a commit itself, and not of a statement that was sent with it.
+func commitError(err error) error {
+	if err != nil {
+		err = fmt.Errorf("committing: %w", err)
+	}
+	return err
+}
+
 // A state identifies a state of the database: two that are equal are the same, for all that Cached is for.
 type state struct {
 	log     walHeader // of SQLite
@@ -50,4 +61,7 @@ type dialect struct {
 	number   string // a format: the number that a JSON number's text is
 	bytes    string // after a text from a document: compared byte by byte
 	endsWith string // a format: whether a text ends with a parameter, which is given twice
+	windows  bool   // whether a statement with window functions costs less than several without
+	// groupNames is behind the columns of people p: see Tx.groupNames. It is empty where another statement costs less.
+	groupNames string
 }

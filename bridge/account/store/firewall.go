@@ -43,10 +43,9 @@ func (tx *Tx) Firewall(ctx context.Context) (f Firewall, err error) {
 
 // UpdateFirewall writes the policy and moves its version.
 func (tx *Tx) UpdateFirewall(ctx context.Context, f Firewall) error {
-	_, err := tx.Exec(ctx, `UPDATE firewall SET default_action = ?, disabled_until = ?, revision = ?, `+
+	return tx.Send(ctx, `UPDATE firewall SET default_action = ?, disabled_until = ?, revision = ?, `+
 		`version = version + 1`,
 		f.DefaultAction, Micros(f.DisabledUntil), f.Revision)
-	return err
 }
 
 // FirewallRules lists every rule.
@@ -73,12 +72,11 @@ func (tx *Tx) FirewallRuleByContent(ctx context.Context, hash string) (FirewallR
 
 // PutFirewallRule writes a rule, new or not; its version is the caller's to move.
 func (tx *Tx) PutFirewallRule(ctx context.Context, r FirewallRule) error {
-	_, err := tx.Exec(ctx, `INSERT INTO firewall_rules (`+firewallRuleColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+	return tx.Send(ctx, `INSERT INTO firewall_rules (`+firewallRuleColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET action = excluded.action, priority = excluded.priority, kind = excluded.kind,
 			match_values = excluded.match_values, description = excluded.description, version = excluded.version,
 			likeness = excluded.likeness, changed_at = excluded.changed_at`,
 		r.ID, r.Action, r.Priority, r.Kind, r.Values, r.Description, r.Version, r.ContentHash, Micros(r.ChangedAt))
-	return err
 }
 
 // DeleteFirewallRule reports whether there was one.

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -31,6 +33,9 @@ func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
 	if names == nil {
 		names = make(map[string]*groupName)
 	}
+	if err := tx.learnNames(ctx, people, names); err != nil {
+		return err
+	}
 	all := make([]Reference, 0, references)
 	var groups []*groupName // of one person
 	for i := range people {
@@ -40,17 +45,7 @@ func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
 		}
 		groups = groups[:0]
 		for id := range strings.SplitSeq(p.groupIDs, " ") {
-			g, known := names[id]
-			if !known {
-				var err error
-				if g, err = tx.groupName(ctx, id); err != nil {
-					return err
-				}
-				if len(names) >= maxGroupNames {
-					clear(names)
-				}
-				names[strings.Clone(id)] = g
-			}
+			g := names[id]
 			if g.ID != "" {
 				groups = append(groups, g)
 			}
@@ -68,9 +63,61 @@ func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
 	return nil
 }
 
-func (tx *Tx) groupName(ctx context.Context, id string) (*groupName, error) {
-	g := &groupName{Reference: Reference{IsGroup: true}}
-	err := tx.QueryRow(ctx, `SELECT COALESCE(scim_id, ''), name, name_folded, name_version FROM groups WHERE id = ?`,
-		id).Scan(&g.ID, &g.Display, &g.folded, &g.version)
-	return g, err
+// learnNames adds the names of people's groups that are not among names: those that came with the people, and with one
+// statement all others.
+func (tx *Tx) learnNames(ctx context.Context, people []Person, names map[string]*groupName) error {
+	if len(names) >= maxGroupNames {
+		clear(names)
+	}
+	var unknown []string
+	for i := range people {
+		p := &people[i]
+		if err := readNames(p.groupNames, names); err != nil {
+			return err
+		}
+		p.groupNames = ""
+		for id := range strings.SplitSeq(p.groupIDs, " ") {
+			if _, known := names[id]; !known && id != "" {
+				id = strings.Clone(id)
+				names[id], unknown = nil, append(unknown, id)
+			}
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	in, ids := among(unknown)
+	found, err := All(ctx, tx, func(row Scanner) (id string, err error) {
+		g := &groupName{Reference: Reference{IsGroup: true}}
+		if err = row.Scan(&id, &g.ID, &g.Display, &g.folded, &g.version); err == nil {
+			names[id] = g
+		}
+		return id, err
+	}, `SELECT id, COALESCE(scim_id, ''), name, name_folded, name_version FROM groups WHERE id`+in, ids)
+	if err == nil && len(found) < len(unknown) {
+		err = ErrNoRow
+	}
+	return err
+}
+
+// groupNames is a column behind personColumns: the names of the person's groups, where that is better than to ask for
+// them apart. It is for few people.
+func (tx *Tx) groupNames() string { return tx.store.engine.dialect().groupNames }
+
+// readNames reads what groupNames selects: a JSON array of objects.
+func readNames(text string, names map[string]*groupName) error {
+	if text == "" {
+		return nil
+	}
+	var groups []struct {
+		ID, ScimID, Name, Folded string
+		Version                  int64
+	}
+	if err := json.Unmarshal([]byte(text), &groups); err != nil {
+		return fmt.Errorf("reading the names of a person's groups: %w", err)
+	}
+	for _, g := range groups {
+		names[g.ID] = &groupName{Reference{ID: g.ScimID, Display: g.Name, IsGroup: true}, g.Folded, g.Version}
+	}
+	return nil
 }

@@ -24,14 +24,13 @@ type Attempt struct {
 
 // CountAttempt merges a into its row.
 func (tx *Tx) CountAttempt(ctx context.Context, a Attempt) error {
-	_, err := tx.Exec(ctx, `INSERT INTO attempts
+	return tx.Send(ctx, `INSERT INTO attempts
 			(id, hour, session_id, address, email, instance, result, rule_id, first_time, last_time, tries)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 		ON CONFLICT (hour, session_id, address, email, instance, result, rule_id)
 			DO UPDATE SET last_time = excluded.last_time, tries = attempts.tries + 1`,
 		a.ID, Micros(a.Last.Truncate(time.Hour)), a.SessionID, a.Address, a.Email, a.Instance, a.Result, a.RuleID,
 		Micros(a.Last), Micros(a.Last))
-	return err
 }
 
 // IsCrowded reports whether the hour of a already has so many attempts with the
@@ -82,11 +81,10 @@ func (tx *Tx) SavedAnswer(ctx context.Context, scope, key string, since time.Tim
 
 // PutSavedAnswer keeps an answer, in the place of an outdated one if there is one.
 func (tx *Tx) PutSavedAnswer(ctx context.Context, a SavedAnswer) error {
-	_, err := tx.Exec(ctx, `INSERT INTO idempotency (scope, key, digest, answer, created_at) VALUES (?, ?, ?, ?, ?)
+	return tx.Send(ctx, `INSERT INTO idempotency (scope, key, digest, answer, created_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (scope, key) DO UPDATE SET digest = excluded.digest, answer = excluded.answer,
 			created_at = excluded.created_at`,
 		a.Scope, a.Key, a.Digest, a.Answer, Micros(a.CreatedAt))
-	return err
 }
 
 // Ends are the times before which things are over.
@@ -112,7 +110,7 @@ func (tx *Tx) Sweep(ctx context.Context, ends Ends) error {
 		{`DELETE FROM bridges WHERE last_contact < ?
 			AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.instance = bridges.instance)`, ends.Bridges},
 	} {
-		if _, err := tx.Exec(ctx, s.query, Micros(s.before)); err != nil {
+		if err := tx.Send(ctx, s.query, Micros(s.before)); err != nil {
 			return err
 		}
 	}

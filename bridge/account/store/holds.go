@@ -103,10 +103,9 @@ func (tx *Tx) HoldTime(ctx context.Context, now time.Time) (since, made time.Tim
 
 // HoldSuspension adds h.
 func (tx *Tx) HoldSuspension(ctx context.Context, h Hold) error {
-	_, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name, since,
+	return tx.Send(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name, since,
 			made, request_id, client, idp) VALUES (?, ?, '', FALSE, FALSE, ?, ?, ?, ?, ?, ?, ?)`,
 		h.ID, h.MemberID, h.PersonID, h.UserName, Micros(h.Since), Micros(h.Made), h.RequestID, h.Client, h.IdP)
-	return err
 }
 
 // HoldProvisioned holds the removal of the memberships that provisioning made of a
@@ -121,22 +120,19 @@ func (tx *Tx) HoldProvisioned(ctx context.Context, h Hold) error {
 	if _, err = tx.addHeld(ctx, +1, n, err); err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `DELETE FROM memberships WHERE member_id = ? AND by_scim`, h.MemberID)
-	return err
+	return tx.RemoveProvisioned(ctx, h.MemberID)
 }
 
 // DeleteSuspensionHold deletes the hold on a member's suspension.
 func (tx *Tx) DeleteSuspensionHold(ctx context.Context, memberID string) error {
-	_, err := tx.Exec(ctx, `DELETE FROM holds WHERE member_id = ? AND group_id = ''`, memberID)
-	return err
+	return tx.Send(ctx, `DELETE FROM holds WHERE member_id = ? AND group_id = ''`, memberID)
 }
 
 // DetachHolds makes the removals that belong to a member's held suspension holds of
 // their own, made at a time.
 func (tx *Tx) DetachHolds(ctx context.Context, memberID string, since, made time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE holds SET attached = FALSE, since = ?, made = ? WHERE member_id = ? AND attached`,
+	return tx.Send(ctx, `UPDATE holds SET attached = FALSE, since = ?, made = ? WHERE member_id = ? AND attached`,
 		Micros(since), Micros(made), memberID)
-	return err
 }
 
 // AttachedHolds lists the removals that belong to a member's held suspension.
@@ -161,9 +157,8 @@ func (tx *Tx) DeleteRemovalHolds(ctx context.Context, memberID string) ([]string
 
 // RestoreMembership makes the membership of a held removal visible again.
 func (tx *Tx) RestoreMembership(ctx context.Context, h Hold) error {
-	_, err := tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim) VALUES (?, ?, ?)`,
+	return tx.Send(ctx, `INSERT INTO memberships (group_id, member_id, by_scim) VALUES (?, ?, ?)`,
 		h.GroupID, h.MemberID, h.ByScim)
-	return err
 }
 
 // Withdrawals is how much of a kind was withdrawn.
@@ -187,14 +182,13 @@ func (tx *Tx) Withdrawn(ctx context.Context, kind string, after time.Time) (w Wi
 // the clock was set back, those of later times happened now.
 func (tx *Tx) AddWithdrawals(ctx context.Context, kind string, at time.Time, before Withdrawals, n int64) error {
 	if before.Last.After(at) {
-		if _, err := tx.Exec(ctx, `UPDATE withdrawals SET time = ? WHERE kind = ? AND time > ?`,
+		if err := tx.Send(ctx, `UPDATE withdrawals SET time = ? WHERE kind = ? AND time > ?`,
 			Micros(at), kind, Micros(at)); err != nil {
 			return err
 		}
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO withdrawals (kind, time, total_before, total_after) VALUES (?, ?, ?, ?)`,
+	return tx.Send(ctx, `INSERT INTO withdrawals (kind, time, total_before, total_after) VALUES (?, ?, ?, ?)`,
 		kind, Micros(at), before.Total, before.Total+n)
-	return err
 }
 
 // CountPresent returns how many there are to suspend or to remove: managed members
@@ -214,14 +208,12 @@ func (tx *Tx) addHeld(ctx context.Context, sign, n int64, err error) (int64, err
 	if err != nil || n == 0 {
 		return n, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE access_counts SET held_removals = held_removals + ?`, sign*n)
-	return n, err
+	return n, tx.Send(ctx, `UPDATE access_counts SET held_removals = held_removals + ?`, sign*n)
 }
 
 // AddPresent counts managed members that got access or, if negative, lost it.
 func (tx *Tx) AddPresent(ctx context.Context, n int64) error {
-	_, err := tx.Exec(ctx, `UPDATE access_counts SET people = people + ?`, n)
-	return err
+	return tx.Send(ctx, `UPDATE access_counts SET people = people + ?`, n)
 }
 
 // addMemberships counts managed members that groups got or, if negative, lost.
@@ -229,6 +221,5 @@ func (tx *Tx) addMemberships(ctx context.Context, n int64) error {
 	if n == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `UPDATE access_counts SET memberships = memberships + ?`, n)
-	return err
+	return tx.Send(ctx, `UPDATE access_counts SET memberships = memberships + ?`, n)
 }

@@ -53,33 +53,29 @@ func (tx *Tx) UnreleasedLimit(ctx context.Context) (before, now string, differ b
 
 // SetReleasedLimit notes that the holds are released that the limit of now allows.
 func (tx *Tx) SetReleasedLimit(ctx context.Context) error {
-	_, err := tx.Exec(ctx, `UPDATE integration SET released_limit = suspension_limit`)
-	return err
+	return tx.Send(ctx, `UPDATE integration SET released_limit = suspension_limit`)
 }
 
 // UpdateIntegration writes what an administrator can see and change, and
 // moves the version.
 func (tx *Tx) UpdateIntegration(ctx context.Context, i Integration) error {
-	_, err := tx.Exec(ctx, `UPDATE integration SET active = ?, id = ?, manager_id = ?, manager_email = ?, idp = ?,
+	return tx.Send(ctx, `UPDATE integration SET active = ?, id = ?, manager_id = ?, manager_email = ?, idp = ?,
 			suspension_limit = ?, epoch = ?, session_epoch = ?, next_epoch = ?, session = ?, activated_at = ?,
 			last_contact = ?, last_refusal = ?, sign_in_secret = ?, version = version + 1`,
 		i.Active, i.ID, i.ManagerID, i.ManagerEmail, i.IdP,
 		i.SuspensionLimit, i.Epoch, i.SessionEpoch, i.NextEpoch, i.Session, Micros(i.ActivatedAt),
 		Micros(i.LastContact), i.LastRefusal, i.SignInSecret)
-	return err
 }
 
 // TouchIntegration notes when a bridge was last heard. Like a refusal, that
 // is not a change: the version stays.
 func (tx *Tx) TouchIntegration(ctx context.Context, at time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE integration SET last_contact = ?`, Micros(at))
-	return err
+	return tx.Send(ctx, `UPDATE integration SET last_contact = ?`, Micros(at))
 }
 
 // NoteRefusal keeps the last refusal, a JSON document.
 func (tx *Tx) NoteRefusal(ctx context.Context, refusal string) error {
-	_, err := tx.Exec(ctx, `UPDATE integration SET last_refusal = ?`, refusal)
-	return err
+	return tx.Send(ctx, `UPDATE integration SET last_refusal = ?`, refusal)
 }
 
 // A Generation is one generation of the manager's credentials.
@@ -106,9 +102,8 @@ func scanGeneration(row Scanner) (g Generation, err error) {
 
 // InsertGeneration adds g.
 func (tx *Tx) InsertGeneration(ctx context.Context, g Generation) error {
-	_, err := tx.Exec(ctx, `INSERT INTO generations (`+generationColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+	return tx.Send(ctx, `INSERT INTO generations (`+generationColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		g.Epoch, g.Email, g.KDF, g.Verifier, Micros(g.CreatedAt), Micros(g.ExpiresAt), g.Ended, g.NeedsSecondFactor)
-	return err
 }
 
 // Generation reads one generation.
@@ -125,17 +120,15 @@ func (tx *Tx) LiveGenerations(ctx context.Context, now time.Time) ([]Generation,
 
 // ExpireGeneration sets when a generation stops being good.
 func (tx *Tx) ExpireGeneration(ctx context.Context, epoch int64, at time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE generations SET expires_at = ? WHERE epoch = ?`, Micros(at), epoch)
-	return err
+	return tx.Send(ctx, `UPDATE generations SET expires_at = ? WHERE epoch = ?`, Micros(at), epoch)
 }
 
 // EndGeneration ends a generation and every session that was opened with it.
 func (tx *Tx) EndGeneration(ctx context.Context, epoch int64, why string) error {
-	if _, err := tx.Exec(ctx, `UPDATE generations SET ended = ? WHERE epoch = ?`, why, epoch); err != nil {
+	if err := tx.Send(ctx, `UPDATE generations SET ended = ? WHERE epoch = ?`, why, epoch); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE epoch = ?`, epoch)
-	return err
+	return tx.Send(ctx, `DELETE FROM sessions WHERE epoch = ?`, epoch)
 }
 
 // SignInSecret returns the secret that false salts are made of, which is

@@ -133,24 +133,22 @@ func (tx *Tx) IsKnown(ctx context.Context, userName, address string) (known bool
 // ForgetLastUserName takes a userName from whichever unmanaged member had it
 // last, because another is about to.
 func (tx *Tx) ForgetLastUserName(ctx context.Context, userName string) error {
-	_, err := tx.Exec(ctx, `UPDATE members SET last_user_name = NULL WHERE last_user_name = ?`, Fold(userName))
-	return err
+	return tx.Send(ctx, `UPDATE members SET last_user_name = NULL WHERE last_user_name = ?`, Fold(userName))
 }
 
 // InsertMember adds m at version 1.
 func (tx *Tx) InsertMember(ctx context.Context, m Member) error {
-	_, err := tx.Exec(ctx, `INSERT INTO members
+	return tx.Send(ctx, `INSERT INTO members
 			(id, address, address_folded, name, role, state, state_since, suspended, signed_up, last_user_name,
 			invitation_hash, invited_at, version, created_at)
 		VALUES (?, NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), ?, 1, ?)`,
 		m.ID, m.Address, Fold(m.Address), m.Name, m.Role, m.State, Micros(m.StateSince), m.Suspended, m.SignedUp,
 		m.LastUserName, m.InvitationHash, Micros(m.InvitedAt), Micros(m.CreatedAt))
-	return err
 }
 
 // UpdateMember writes m as its next version.
 func (tx *Tx) UpdateMember(ctx context.Context, m Member) error {
-	_, err := tx.Exec(ctx, `UPDATE members
+	err := tx.Send(ctx, `UPDATE members
 		SET address = NULLIF(?, ''), address_folded = NULLIF(?, ''), name = ?, role = ?, state = ?, state_since = ?,
 			suspended = ?, suspension_held = ?, last_user_name = NULLIF(?, ''), version = version + 1
 		WHERE id = ?`,
@@ -168,9 +166,8 @@ func (tx *Tx) SetInvitation(ctx context.Context, memberID, hash string, at time.
 	if err := tx.SpendInvitation(ctx, memberID); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE members SET invitation_hash = NULLIF(?, ''), invited_at = ? WHERE id = ?`,
+	return tx.Send(ctx, `UPDATE members SET invitation_hash = NULLIF(?, ''), invited_at = ? WHERE id = ?`,
 		hash, Micros(at), memberID)
-	return err
 }
 
 // SpendInvitation takes the link out of the mails because it was used. Its
@@ -181,8 +178,7 @@ func (tx *Tx) SpendInvitation(ctx context.Context, memberID string) error {
 
 // DeleteSeat removes a row in state not_invited, which is no member yet.
 func (tx *Tx) DeleteSeat(ctx context.Context, memberID string) error {
-	_, err := tx.Exec(ctx, `DELETE FROM members WHERE id = ? AND state = 'not_invited'`, memberID)
-	return err
+	return tx.Send(ctx, `DELETE FROM members WHERE id = ? AND state = 'not_invited'`, memberID)
 }
 
 // CountSignUps counts, up to most, the members that signed up after a time and

@@ -32,17 +32,20 @@ func (tx *Tx) UnknownIDs(ctx context.Context, scimIDs []string) ([]string, error
 // many were not in before, and of those how many are in again because their
 // removal was held. Unknown ids are passed over.
 func (tx *Tx) AddToGroup(
-	ctx context.Context, groupID string, scimIDs []string, now time.Time,
+	ctx context.Context, group Group, scimIDs []string, now time.Time,
 ) (added, restored int64, err error) {
 	in, ids := among(scimIDs)
-	if _, err := tx.Exec(ctx, `UPDATE people SET version = version + 1, modified_at = ?
+	groupID := group.ID
+	if err := tx.Send(ctx, `UPDATE people SET version = version + 1, modified_at = ?
 		WHERE id`+in+` AND NOT EXISTS (SELECT 1 FROM memberships s WHERE s.group_id = ? AND s.member_id = `+
 		`people.member_id)`,
 		Micros(now), ids, groupID); err != nil {
 		return 0, 0, err
 	}
-	if restored, err = tx.restoreToGroup(ctx, groupID, in, ids); err != nil {
-		return 0, 0, err
+	if group.HasHolds {
+		if restored, err = tx.restoreToGroup(ctx, groupID, in, ids); err != nil {
+			return 0, 0, err
+		}
 	}
 	people, err := tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim)
 		SELECT ?, p.member_id, TRUE FROM people p WHERE p.id`+in+`
@@ -58,11 +61,6 @@ func (tx *Tx) AddToGroup(
 
 // restoreToGroup ends the held removals of some people, as among has them, from a group.
 func (tx *Tx) restoreToGroup(ctx context.Context, groupID, in string, ids any) (int64, error) {
-	var some bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM holds WHERE group_id = ?)`, groupID).Scan(&some)
-	if err != nil || !some {
-		return 0, err
-	}
 	chosen := `group_id = ? AND member_id IN (SELECT p.member_id FROM people p WHERE p.id` + in + `)`
 	restored, err := tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim)
 		SELECT group_id, member_id, by_scim FROM holds WHERE `+chosen, groupID, ids)
@@ -78,9 +76,7 @@ type Leaving struct {
 	people, memberships, nestings string // conditions on the rows of these tables
 	args                          []any  // of each condition
 	most                          int64  // how many there can be; 0 if that is not known
-
-	// Unmanaged reports whether members may leave that have no person.
-	Unmanaged bool
+	unmanaged                     bool   // members may leave that have no person
 }
 
 // LeavingMembers are some managed people and groups. It starts from the ids: the
@@ -119,14 +115,18 @@ func LeavingProvisioned(groupID string) Leaving {
 		memberships: `memberships.group_id = ? AND memberships.by_scim`,
 		nestings:    `group_id = ?`,
 		args:        []any{groupID},
-		Unmanaged:   true,
+		unmanaged:   true,
 	}
 }
 
-// BumpLeaving makes the next version of the people that leave, and returns how many.
-func (tx *Tx) BumpLeaving(ctx context.Context, l Leaving, now time.Time) (int64, error) {
-	return tx.Exec(ctx, `UPDATE people SET version = version + 1, modified_at = ? WHERE `+l.people,
-		append([]any{Micros(now)}, l.args...)...)
+// BumpLeaving makes the next version of the people that leave, and reports whether there may be members that leave.
+func (tx *Tx) BumpLeaving(ctx context.Context, l Leaving, now time.Time) (some bool, err error) {
+	query := `UPDATE people SET version = version + 1, modified_at = ? WHERE ` + l.people
+	args := append([]any{Micros(now)}, l.args...)
+	if l.most > 0 || l.unmanaged {
+		return true, tx.Send(ctx, query, args...)
+	}
+	return affected(tx.Exec(ctx, query, args...))
 }
 
 // losers are the memberships of those that leave and have access to lose.
@@ -178,7 +178,7 @@ func (tx *Tx) RemoveLeaving(ctx context.Context, l Leaving) (int64, error) {
 // CountInGroup makes the next version of a group that gained or lost people
 // or groups under management.
 func (tx *Tx) CountInGroup(ctx context.Context, groupID string, delta int64, now time.Time) error {
-	_, err := tx.Exec(
+	err := tx.Send(
 		ctx, `UPDATE groups SET managed_count = managed_count + ?, version = version + 1, modified_at = ? WHERE id = ?`,
 		delta, Micros(now), groupID,
 	)
@@ -202,8 +202,7 @@ func (tx *Tx) CountMember(ctx context.Context, memberID string, delta int64, now
 
 // RemoveProvisioned removes what provisioning made of a member's memberships.
 func (tx *Tx) RemoveProvisioned(ctx context.Context, memberID string) error {
-	_, err := tx.Exec(ctx, `DELETE FROM memberships WHERE member_id = ? AND by_scim`, memberID)
-	return err
+	return tx.Send(ctx, `DELETE FROM memberships WHERE member_id = ? AND by_scim`, memberID)
 }
 
 // MoveMemberships gives a member's memberships to another. One that the other keeps
@@ -214,13 +213,12 @@ func (tx *Tx) MoveMemberships(ctx context.Context, from, to string) error {
 	if _, err = tx.addHeld(ctx, -1, ended, err); err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim)
-		SELECT group_id, ?, by_scim FROM memberships WHERE member_id = ? ON CONFLICT DO NOTHING`, to, from)
-	if err != nil {
+	if err := tx.Send(ctx, `INSERT INTO memberships (group_id, member_id, by_scim)
+			SELECT group_id, ?, by_scim FROM memberships WHERE member_id = ? ON CONFLICT DO NOTHING`,
+		to, from); err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `DELETE FROM memberships WHERE member_id = ?`, from)
-	return err
+	return tx.Send(ctx, `DELETE FROM memberships WHERE member_id = ?`, from)
 }
 
 // AddByHand puts a member into a group and reports whether it was not in before, or
@@ -251,7 +249,7 @@ func (tx *Tx) ReleaseGroup(ctx context.Context, groupID string, now time.Time) e
 			JOIN people p ON p.member_id = s.member_id WHERE s.group_id = groups.id) WHERE id = ?`, []any{groupID}},
 		{count + ` + (SELECT managed_count FROM groups WHERE id = ?)`, []any{groupID}},
 	} {
-		if _, err := tx.Exec(ctx, step.query, step.args...); err != nil {
+		if err := tx.Send(ctx, step.query, step.args...); err != nil {
 			return err
 		}
 	}

@@ -64,6 +64,18 @@ func TestThePageAtAnyPlaceIsTheSameAsByReadingOverAll(t *testing.T) {
 			return err
 		}
 		for offset := range len(all) + 1 {
+			var places [2][3]int64
+			for i, find := range []func(context.Context, int64) (total, block, rest int64, err error){
+				tx.placeByLevel, tx.placeAtOnce,
+			} {
+				p := &places[i]
+				if p[0], p[1], p[2], err = find(ctx, int64(offset)); err != nil {
+					return err
+				}
+			}
+			if offset < len(all) && places[0] != places[1] {
+				t.Errorf("the place at offset %d is %v by level, and %v at once", offset, places[0], places[1])
+			}
 			total, page, err := tx.pageOfPeople(ctx, int64(offset), 3)
 			if err != nil {
 				return err

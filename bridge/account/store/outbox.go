@@ -75,12 +75,11 @@ func scanMail(row Scanner) (m Mail, err error) {
 
 // InsertMail adds m to the outbox, to be sent.
 func (tx *Tx) InsertMail(ctx context.Context, m Mail) error {
-	_, err := tx.Exec(ctx, `INSERT INTO outbox (id, created_at, kind, recipient, subject, body, link, link_hash,
+	return tx.Send(ctx, `INSERT INTO outbox (id, created_at, kind, recipient, subject, body, link, link_hash,
 			expires_at, next_attempt)
 		VALUES (?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?)`,
 		m.ID, Micros(m.CreatedAt), m.Kind, m.Recipient, m.Subject, m.Body, m.Link, m.LinkHash,
 		Micros(m.ExpiresAt), Micros(m.NextAttempt))
-	return err
 }
 
 // Mails lists the outbox, oldest first; of some states if there are any.
@@ -161,21 +160,19 @@ const (
 
 // SetMailsExpiry sets when the link in the waiting mails of a member's invitation ends.
 func (tx *Tx) SetMailsExpiry(ctx context.Context, memberID string, ends time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET expires_at = ?
+	return tx.Send(ctx, `UPDATE outbox SET expires_at = ?
 		WHERE state || '' IN `+mailsToSend+` AND link_hash = (`+invitationLink+`)`, Micros(ends), memberID)
-	return err
 }
 
 // removeLink takes a member's link out of the mails that hold it. Those that wait are not sent.
 func (tx *Tx) removeLink(ctx context.Context, link, memberID string) error {
-	_, err := tx.Exec(
+	return tx.Send(
 		ctx,
 		`UPDATE outbox SET body = replace(body, link, '(this link is over)'), link = '', link_hash = NULL,
 			state = CASE WHEN state IN `+mailsToSend+` THEN '`+MailVoid+`' ELSE state END
 		WHERE link_hash = (`+link+`)`,
 		memberID,
 	)
-	return err
 }
 
 // suspendedRecipient selects mails whose link does nothing, because the member is suspended.
@@ -244,25 +241,22 @@ const (
 
 // MendMailTimes makes due what was put off or leased while the clock was ahead, which would else wait until that time.
 func (tx *Tx) MendMailTimes(ctx context.Context, now time.Time) error {
-	if _, err := tx.Exec(ctx, `UPDATE outbox SET next_attempt = ? WHERE state = ? AND next_attempt > ?`, Micros(now),
+	if err := tx.Send(ctx, `UPDATE outbox SET next_attempt = ? WHERE state = ? AND next_attempt > ?`, Micros(now),
 		MailWaiting, Micros(now.Add(LongestMailPause))); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE outbox SET leased_until = 0 WHERE leased_until > 0 AND leased_until > ?`,
+	return tx.Send(ctx, `UPDATE outbox SET leased_until = 0 WHERE leased_until > 0 AND leased_until > ?`,
 		Micros(now.Add(MailLease+MailSkew)))
-	return err
 }
 
 // SuspendMail takes a waiting mail out of the queue until the member is reactivated.
 func (tx *Tx) SuspendMail(ctx context.Context, id string) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ? WHERE id = ?`, MailSuspended, id)
-	return err
+	return tx.Send(ctx, `UPDATE outbox SET state = ? WHERE id = ?`, MailSuspended, id)
 }
 
 // releaseMails has the mails to a member that is not suspended wait again.
 func (tx *Tx) releaseMails(ctx context.Context, memberID string) error {
-	_, err := tx.Exec(ctx, releaseMails, memberID, memberID)
-	return err
+	return tx.Send(ctx, releaseMails, memberID, memberID)
 }
 
 // releaseMails goes by the link, since thousands of mails may be in that state. (Text that is added
@@ -272,55 +266,49 @@ const releaseMails = `UPDATE outbox SET state = '` + MailWaiting + `' WHERE stat
 
 // LeaseMail gives a mail to the caller until m.LeasedUntil, and notes the attempt and the link that it is sent with.
 func (tx *Tx) LeaseMail(ctx context.Context, m Mail) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET body = ?, link = ?, attempts = ?, copies = ?, leased_until = ?
+	return tx.Send(ctx, `UPDATE outbox SET body = ?, link = ?, attempts = ?, copies = ?, leased_until = ?
 		WHERE id = ?`, m.Body, m.Link, m.Attempts, m.Copies, Micros(m.LeasedUntil), m.ID)
-	return err
 }
 
 // ReturnMail gives a leased mail back, of which no attempt was made.
 func (tx *Tx) ReturnMail(ctx context.Context, m Mail) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET attempts = attempts - 1, copies = copies - 1, leased_until = 0
+	return tx.Send(ctx, `UPDATE outbox SET attempts = attempts - 1, copies = copies - 1, leased_until = 0
 		WHERE id = ? AND leased_until = ?`, m.ID, Micros(m.LeasedUntil))
-	return err
 }
 
 // MailWasSent notes that the mail server took a mail, whatever became of it meanwhile.
 func (tx *Tx) MailWasSent(ctx context.Context, id string, at time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, sent_at = ?, leased_until = 0, last_error = '' WHERE id = ?`,
+	return tx.Send(ctx, `UPDATE outbox SET state = ?, sent_at = ?, leased_until = 0, last_error = '' WHERE id = ?`,
 		MailSent, Micros(at), id)
-	return err
 }
 
 // DeferMail notes that an attempt failed, and when the next one is due. It does nothing if the
 // lease was lost to another process.
 func (tx *Tx) DeferMail(ctx context.Context, m Mail, next time.Time, reason string) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET next_attempt = ?, first_failure = ?, copies = ?, last_error = ?,
+	return tx.Send(ctx, `UPDATE outbox SET next_attempt = ?, first_failure = ?, copies = ?, last_error = ?,
 			leased_until = 0
 		WHERE id = ? AND leased_until = ?`,
 		Micros(next), Micros(m.FirstFailure), m.Copies, reason, m.ID, Micros(m.LeasedUntil))
-	return err
 }
 
 // FailMail gives a waiting mail up. It does nothing if the lease was lost to another process.
 func (tx *Tx) FailMail(ctx context.Context, m Mail, reason string) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, last_error = ?, leased_until = 0, blamed = 0
+	return tx.Send(ctx, `UPDATE outbox SET state = ?, last_error = ?, leased_until = 0, blamed = 0
 		WHERE id = ? AND state = ? AND leased_until = ?`,
 		MailFailed, reason, m.ID, MailWaiting, Micros(m.LeasedUntil))
-	return err
 }
 
 // RefuseMail is FailMail for a mail that the mail server refused, which is tried again if it refuses all.
 func (tx *Tx) RefuseMail(ctx context.Context, m Mail, reason string) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, last_error = ?, leased_until = 0
+	return tx.Send(ctx, `UPDATE outbox SET state = ?, last_error = ?, leased_until = 0
 		WHERE id = ? AND state = ? AND leased_until = ?`,
 		MailFailed, reason, m.ID, MailWaiting, Micros(m.LeasedUntil))
-	return err
 }
 
 // BlameMail notes that the mail server did not take a mail, and returns how many mails it did not take since it took
 // one. It notes nothing if the lease was lost to another process.
 func (tx *Tx) BlameMail(ctx context.Context, m Mail) (inRow int, err error) {
-	if _, err := tx.Exec(ctx, `UPDATE outbox SET blamed = 1 WHERE id = ? AND state = ? AND leased_until = ?`,
+	if err := tx.Send(ctx, `UPDATE outbox SET blamed = 1 WHERE id = ? AND state = ? AND leased_until = ?`,
 		m.ID, MailWaiting, Micros(m.LeasedUntil)); err != nil {
 		return 0, err
 	}
@@ -329,19 +317,17 @@ func (tx *Tx) BlameMail(ctx context.Context, m Mail) (inRow int, err error) {
 
 // ForgetBlame notes that the mail server takes mails: those that it did not take are to blame themselves.
 func (tx *Tx) ForgetBlame(ctx context.Context) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET blamed = 0 WHERE blamed = 1`)
-	return err
+	return tx.Send(ctx, `UPDATE outbox SET blamed = 0 WHERE blamed = 1`)
 }
 
 // RetryRefused has the mails that the mail server refused since it took one wait again, unless they were queued again
 // or their link is over.
 func (tx *Tx) RetryRefused(ctx context.Context, now time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, next_attempt = ?,
+	return tx.Send(ctx, `UPDATE outbox SET state = ?, next_attempt = ?,
 			first_failure = CASE first_failure WHEN 0 THEN ? ELSE first_failure END
 		WHERE blamed = 1 AND state = ? AND link_hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outbox other
 			WHERE other.link_hash = outbox.link_hash AND other.state || '' IN `+mailsOnTheWay+`)`,
 		MailWaiting, Micros(now), Micros(now), MailFailed)
-	return err
 }
 
 // TookMailSince reports whether the mail server took a mail since then.
@@ -352,9 +338,8 @@ func (tx *Tx) TookMailSince(ctx context.Context, since time.Time) (took bool, er
 
 // VoidMail notes that a mail, which was not sent, is not to be sent.
 func (tx *Tx) VoidMail(ctx context.Context, id, reason string) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET state = ?, last_error = ?, leased_until = 0
+	return tx.Send(ctx, `UPDATE outbox SET state = ?, last_error = ?, leased_until = 0
 		WHERE id = ? AND state IN (?, ?, ?)`, MailVoid, reason, id, MailWaiting, MailSuspended, MailFailed)
-	return err
 }
 
 // HastenMails makes the waiting mails due now, and returns how many there are. It leaves alone those that are
@@ -452,14 +437,12 @@ func (tx *Tx) MailServer(ctx context.Context) (s MailServer, err error) {
 
 // SetMailServer notes which mail server the service has, and forgets its failures.
 func (tx *Tx) SetMailServer(ctx context.Context, name, publicURL string) error {
-	_, err := tx.Exec(ctx, `UPDATE mail_server SET name = ?, public_url = ?, failures = 0, failing_since = 0,
+	return tx.Send(ctx, `UPDATE mail_server SET name = ?, public_url = ?, failures = 0, failing_since = 0,
 		next_attempt = 0, last_error = ''`, name, publicURL)
-	return err
 }
 
 // SetMailServerFailure notes how the mail server does.
 func (tx *Tx) SetMailServerFailure(ctx context.Context, f MailServerFailure) error {
-	_, err := tx.Exec(ctx, `UPDATE mail_server SET failures = ?, failing_since = ?, next_attempt = ?, last_error = ?`,
+	return tx.Send(ctx, `UPDATE mail_server SET failures = ?, failing_since = ?, next_attempt = ?, last_error = ?`,
 		f.Failures, Micros(f.Since), Micros(f.NextAttempt), f.LastError)
-	return err
 }

@@ -32,7 +32,8 @@ type Person struct {
 	// renamed, or becomes managed. Joining and leaving are the row's.
 	GroupNames int64
 
-	groupIDs string // of all groups, managed or not, with a space between them
+	groupIDs   string // of all groups, managed or not, with a space between them
+	groupNames string // of these, as dialect.groupNames has them; empty if they were not asked for
 }
 
 // A Reference points from a group to a member of it, or from a person to a group.
@@ -49,13 +50,14 @@ const personColumns = `p.attributes, p.id, p.member_id, p.user_name, p.external_
 	p.wanted_address, p.wanted_since, p.wanted_blocked, p.version, p.created_at, p.modified_at, p.position,
 	p.member_state, p.member_suspended, p.member_address, p.pending_address, p.group_ids`
 
-func (p *Person) scan(rows *Rows) error {
-	return rows.Scan(
+// fields are where personColumns go, and the names of groups that were asked for behind them.
+func (p *Person) fields() [19]any {
+	return [...]any{
 		&p.Attributes, &p.ID, &p.MemberID, &p.UserName, &p.ExternalID, &p.DisplayName, &p.WantedAddress,
 		(*Time)(&p.WantedSince), &p.WantedBlocked, &p.Version, (*Time)(&p.CreatedAt),
 		(*Time)(&p.ModifiedAt), &p.Position,
-		&p.State, &p.Suspended, &p.Address, &p.PendingAddress, &p.groupIDs,
-	)
+		&p.State, &p.Suspended, &p.Address, &p.PendingAddress, &p.groupIDs, &p.groupNames,
+	}
 }
 
 // people reads personColumns, mostly of as many people as are expected. Their groups are left to loadGroups.
@@ -67,7 +69,8 @@ func (tx *Tx) people(ctx context.Context, expected int, query string, args ...an
 	people := make([]Person, 0, expected)
 	for rows.Next() {
 		people = append(people, Person{})
-		if err := people[len(people)-1].scan(rows); err != nil {
+		fields := people[len(people)-1].fields()
+		if err := rows.Scan(fields[:min(len(fields), rows.columns())]...); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
 	}
@@ -76,12 +79,30 @@ func (tx *Tx) people(ctx context.Context, expected int, query string, args ...an
 
 // Person returns the person with this id, groups included.
 func (tx *Tx) Person(ctx context.Context, id string) (Person, bool, error) {
-	people, err := tx.people(ctx, 1, `SELECT `+personColumns+` FROM people p WHERE p.id = ?`, id)
+	people, err := tx.people(ctx, 1, `SELECT `+personColumns+tx.groupNames()+` FROM people p WHERE p.id = ?`, id)
 	if err != nil || len(people) == 0 {
 		return Person{}, false, err
 	}
 	err = tx.loadGroups(ctx, people)
 	return people[0], true, err
+}
+
+// PersonAndMember returns the person with this id, groups included, and the member that it is.
+func (tx *Tx) PersonAndMember(ctx context.Context, id string) (p Person, m Member, found bool, err error) {
+	names := tx.groupNames()
+	fields := p.fields()
+	into := fields[:len(fields)-1]
+	if names != "" {
+		into = fields[:]
+	}
+	if _, found, err = One(ctx, tx, func(row Scanner) (none struct{}, err error) {
+		return none, row.Scan(append(into, memberFields(&m)...)...)
+	}, `SELECT `+personColumns+names+`, `+memberColumns+memberTables+`WHERE p.id = ?`, id); err != nil || !found {
+		return p, m, false, err
+	}
+	people := []Person{p}
+	err = tx.loadGroups(ctx, people)
+	return people[0], m, true, err
 }
 
 // PersonID returns the id of the person with this userName, without regard to
@@ -95,10 +116,14 @@ func (tx *Tx) PersonID(ctx context.Context, userName string) (string, error) {
 // InsertPerson adds p at version 1, at the end of the order.
 func (tx *Tx) InsertPerson(ctx context.Context, p *Person) error {
 	p.Version = 1
-	if err := tx.QueryRow(ctx, `SELECT COALESCE(max(position), 0) + 1 FROM people`).Scan(&p.Position); err != nil {
+	if tx.ahead.position > 0 {
+		tx.ahead.position++
+		p.Position = tx.ahead.position
+	} else if err := tx.QueryRow(ctx, `SELECT COALESCE(max(position), 0) + 1 FROM people`).
+		Scan(&p.Position); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO people
+	if err := tx.Send(ctx, `INSERT INTO people
 			(id, member_id, user_name, user_name_folded, external_id, display_name, display_name_folded, attributes,
 			wanted_address, wanted_since, wanted_blocked, created_at, modified_at, position)
 		VALUES (?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?)`,
@@ -114,12 +139,11 @@ func (tx *Tx) InsertPerson(ctx context.Context, p *Person) error {
 // index anew whenever a statement sets one of the columns, so those are left out unless they change.
 func (tx *Tx) UpdatePerson(ctx context.Context, before, p Person) error {
 	if keysOf(before) == keysOf(p) {
-		_, err := tx.Exec(ctx, `UPDATE people
+		return tx.Send(ctx, `UPDATE people
 			SET attributes = ?, wanted_address = ?, modified_at = ?, version = version + 1 WHERE id = ?`,
 			p.Attributes, p.WantedAddress, Micros(p.ModifiedAt), p.ID)
-		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE people
+	return tx.Send(ctx, `UPDATE people
 		SET member_id = ?, user_name = ?, user_name_folded = ?, external_id = NULLIF(?, ''),
 			display_name = NULLIF(?, ''), display_name_folded = NULLIF(?, ''), attributes = ?,
 			wanted_address = ?, wanted_since = ?, wanted_blocked = ?, modified_at = ?, version = version + 1
@@ -127,7 +151,6 @@ func (tx *Tx) UpdatePerson(ctx context.Context, before, p Person) error {
 		p.MemberID, p.UserName, Fold(p.UserName), p.ExternalID,
 		p.DisplayName, Fold(p.DisplayName), p.Attributes,
 		p.WantedAddress, Micros(p.WantedSince), p.WantedBlocked, Micros(p.ModifiedAt), p.ID)
-	return err
 }
 
 // personKeys are what UpdatePerson writes that is in an index.
@@ -143,8 +166,7 @@ func keysOf(p Person) personKeys {
 
 // BumpPerson makes the next version of a person whose member changed.
 func (tx *Tx) BumpPerson(ctx context.Context, id string) error {
-	_, err := tx.Exec(ctx, `UPDATE people SET version = version + 1 WHERE id = ?`, id)
-	return err
+	return tx.Send(ctx, `UPDATE people SET version = version + 1 WHERE id = ?`, id)
 }
 
 // DeletePerson removes a person; the member stays.
@@ -159,7 +181,7 @@ func (tx *Tx) DeletePerson(ctx context.Context, id string) error {
 
 // SetEmails replaces the addresses by which the person is found.
 func (tx *Tx) SetEmails(ctx context.Context, personID string, emails []Email) error {
-	if _, err := tx.Exec(ctx, `DELETE FROM person_emails WHERE person_id = ?`, personID); err != nil {
+	if err := tx.Send(ctx, `DELETE FROM person_emails WHERE person_id = ?`, personID); err != nil {
 		return err
 	}
 	return tx.InsertEmails(ctx, personID, emails)
@@ -168,7 +190,7 @@ func (tx *Tx) SetEmails(ctx context.Context, personID string, emails []Email) er
 // InsertEmails adds the addresses by which a new person is found.
 func (tx *Tx) InsertEmails(ctx context.Context, personID string, emails []Email) error {
 	for i, e := range emails {
-		if _, err := tx.Exec(ctx,
+		if err := tx.Send(ctx,
 			`INSERT INTO person_emails (person_id, position, value, value_folded, type, type_folded)
 			VALUES (?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))`,
 			personID, i, e.Value, Fold(e.Value), e.Type, Fold(e.Type)); err != nil {

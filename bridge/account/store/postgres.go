@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -142,12 +143,16 @@ func (p *postgres) whileAway(ctx context.Context, try func() error) error {
 func (p *postgres) begin(in *Store) (*Tx, error) {
 	// A server may acknowledge a commit before it is on disk if it is told so, which is not for a database of ours. The
 	// wait for the lock is bounded by the server, so that a connection that is lost leaves the queue.
-	begin := fmt.Sprintf("BEGIN READ WRITE; SET LOCAL lock_timeout = %d; "+
+	begin := fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = %d; "+
 		"SET LOCAL idle_in_transaction_session_timeout = %d; SELECT set_config('synchronous_commit', 'on', true) "+
 		"WHERE current_setting('synchronous_commit') = 'off'; SELECT pg_advisory_xact_lock(%d)",
 		p.wait.Milliseconds(), longestIdle.Milliseconds(), writeLock)
+	if in != nil {
+		begin += "; SELECT last_sequence, last_hash, (SELECT max(position) FROM people) FROM audit_chain" // see ahead
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), reconnecting+p.wait+longestWrite)
 	defer cancel()
+	var answers []*pgconn.Result
 	err := p.whileAway(ctx, func() (err error) {
 		if p.writer == nil || p.writer.IsClosed() {
 			if p.writer, err = pgx.ConnectConfig(ctx, p.config); err != nil {
@@ -155,7 +160,7 @@ func (p *postgres) begin(in *Store) (*Tx, error) {
 				return err
 			}
 		}
-		if _, err = p.writer.PgConn().Exec(ctx, begin).ReadAll(); err != nil {
+		if answers, err = p.writer.PgConn().Exec(ctx, begin).ReadAll(); err != nil {
 			_ = p.closeWriter() // it may be of a server that takes no writes any more
 		}
 		return err
@@ -164,7 +169,21 @@ func (p *postgres) begin(in *Store) (*Tx, error) {
 		return nil, err
 	}
 	p.writing = &postgresConn{conn: p.writer, statements: p.statement, timeout: longestWrite}
-	return &Tx{store: in, conn: p.writing}, nil
+	tx := &Tx{store: in, conn: p.writing}
+	if in == nil {
+		return tx, nil
+	}
+	for _, row := range answers[len(answers)-1].Rows {
+		tx.ahead.appended.Hash = string(row[1])
+		for column, into := range map[int]*int64{0: &tx.ahead.appended.Sequence, 2: &tx.ahead.position} {
+			if len(row[column]) > 0 {
+				if *into, err = strconv.ParseInt(string(row[column]), 10, 64); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return tx, nil
 }
 
 // commit implements engine. If the server is lost before it answers, nobody knows whether there was a commit; the error
@@ -173,11 +192,14 @@ func (p *postgres) commit() error {
 	ctx, cancel := context.WithTimeout(context.Background(), longestWrite)
 	defer cancel()
 	tag, err := p.writing.run(ctx, "COMMIT")
+	if p.writing.failed {
+		return err
+	}
 	if err == nil && tag.String() != "COMMIT" {
 		// A statement had failed, and the error was passed over.
 		err = fmt.Errorf("the server answered COMMIT with %s", tag)
 	}
-	return err
+	return commitError(err)
 }
 
 // rollback implements engine.
@@ -223,6 +245,10 @@ func (p *postgres) takesWrites() error { return nil }
 var postgresDialect = dialect{
 	path: func(names []string) string { return "{" + strings.Join(names, ",") + "}" },
 	get:  "json_get(%s, ?)", number: "json_number(%s)", bytes: ` COLLATE "C"`, endsWith: "right(%s, length(?)) = ?",
+	windows: true,
+	groupNames: `, CASE WHEN p.group_ids = '' THEN '' ELSE COALESCE((SELECT json_agg(json_build_object('ID', g.id,
+		'ScimID', g.scim_id, 'Name', g.name, 'Folded', g.name_folded, 'Version', g.name_version))
+		FROM groups g WHERE g.id = ANY (string_to_array(p.group_ids, ' ')))::text, '') END`,
 }
 
 // dialect implements engine.

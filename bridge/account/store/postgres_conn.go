@@ -21,9 +21,21 @@ type postgresConn struct {
 	conn       *pgx.Conn
 	statements *statements
 	timeout    time.Duration // of a statement; 0 for none but the context's
-	// before is sent with the next statement, in one exchange: statements that control the transaction.
-	before []string
+	// waiting are sent with the next statement, in one exchange: those that control the transaction, and those of whose
+	// answers nothing depends. The latter are all of the innermost savepoint.
+	waiting []statement
+	writes  bool // there is one of the latter
+	failed  bool // one of them has failed
 }
+
+// A statement is one in PostgreSQL's own text.
+type statement struct {
+	text string
+	args []any
+}
+
+// mostWaiting bounds the statements of an exchange.
+const mostWaiting = 100
 
 // exec implements conn.
 func (c *postgresConn) exec(ctx context.Context, query string, args []any) (int64, error) {
@@ -35,21 +47,63 @@ func (c *postgresConn) exec(ctx context.Context, query string, args []any) (int6
 	return tag.RowsAffected(), err
 }
 
-// control implements conn.
-func (c *postgresConn) control(ctx context.Context, statement string) error {
-	if !strings.HasPrefix(statement, "ROLLBACK") {
-		c.before = append(c.before, statement)
+// later implements conn.
+func (c *postgresConn) later(ctx context.Context, query string, args []any) error {
+	text, err := c.statements.of(query, args)
+	if err != nil {
+		return err
+	}
+	c.waiting, c.writes = append(c.waiting, statement{text, args}), true
+	if len(c.waiting) < mostWaiting {
 		return nil
 	}
-	_, err := c.run(ctx, statement)
+	return c.flush(ctx)
+}
+
+// flush implements conn. What only controls the transaction need not be sent.
+func (c *postgresConn) flush(ctx context.Context) error {
+	if !c.writes {
+		return nil
+	}
+	last := c.waiting[len(c.waiting)-1]
+	c.waiting = c.waiting[:len(c.waiting)-1]
+	_, err := c.run(ctx, last.text, last.args...)
 	return err
+}
+
+// savepoint implements conn. What waits belongs to the savepoint before.
+func (c *postgresConn) savepoint(ctx context.Context, name string) error {
+	err := c.flush(ctx)
+	c.waiting = append(c.waiting, statement{text: "SAVEPOINT " + name})
+	return err
+}
+
+// rollbackTo implements conn. What was not sent is not.
+func (c *postgresConn) rollbackTo(ctx context.Context, name string) error {
+	c.writes = false
+	for i := len(c.waiting) - 1; i >= 0; i-- {
+		if c.waiting[i].text == "SAVEPOINT "+name {
+			c.waiting = c.waiting[:i+1]
+			return nil
+		}
+	}
+	c.waiting = c.waiting[:0]
+	_, err := c.run(ctx, "ROLLBACK TO "+name)
+	c.failed = false
+	return err
+}
+
+// release implements conn.
+func (c *postgresConn) release(_ context.Context, name string) error {
+	c.waiting = append(c.waiting, statement{text: "RELEASE " + name})
+	return nil
 }
 
 // run runs a statement of PostgreSQL's own text.
 func (c *postgresConn) run(ctx context.Context, text string, args ...any) (tag pgconn.CommandTag, err error) {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	if len(c.before) == 0 {
+	if len(c.waiting) == 0 {
 		tag, err = c.conn.Exec(ctx, text, args...)
 		return tag, postgresError(err)
 	}
@@ -71,7 +125,7 @@ func (c *postgresConn) query(ctx context.Context, query string, args []any) (*Ro
 	}
 	ctx, cancel := c.bounded(ctx)
 	rows := &postgresRows{types: c.conn.TypeMap(), cancel: cancel}
-	if len(c.before) == 0 {
+	if len(c.waiting) == 0 {
 		rows.rows, err = c.conn.Query(ctx, text, args...)
 	} else if rows.batch, err = c.send(ctx, text, args); err == nil {
 		rows.rows, err = rows.batch.Query()
@@ -86,20 +140,22 @@ func (c *postgresConn) query(ctx context.Context, query string, args []any) (*Ro
 	return &Rows{postgres: rows}, nil
 }
 
-// send sends a statement behind those that are to be sent before it, whose answers it reads.
+// send sends a statement behind those that wait, whose answers it reads. If one of those fails, that is the error.
 func (c *postgresConn) send(ctx context.Context, text string, args []any) (pgx.BatchResults, error) {
 	batch := new(pgx.Batch)
-	for _, statement := range c.before {
-		batch.Queue(statement)
+	for _, s := range c.waiting {
+		batch.Queue(s.text, s.args...)
 	}
 	batch.Queue(text, args...)
-	results := c.conn.SendBatch(ctx, batch)
-	for range c.before {
+	results, before := c.conn.SendBatch(ctx, batch), len(c.waiting)
+	clear(c.waiting)
+	c.waiting, c.writes = c.waiting[:0], false
+	for range before {
 		if _, err := results.Exec(); err != nil {
+			c.failed = true
 			return results, err
 		}
 	}
-	c.before = c.before[:0]
 	return results, nil
 }
 
@@ -125,6 +181,12 @@ func (c *postgresReader) exec(ctx context.Context, query string, args []any) (n 
 	})
 }
 
+// later implements conn. A reader has nothing to send that asks for nothing.
+func (c *postgresReader) later(ctx context.Context, query string, args []any) error {
+	_, err := c.exec(ctx, query, args)
+	return err
+}
+
 // query implements conn.
 func (c *postgresReader) query(ctx context.Context, query string, args []any) (rows *Rows, err error) {
 	return rows, c.begun(ctx, func() error {
@@ -144,7 +206,7 @@ func (c *postgresReader) begun(ctx context.Context, ask func() error) error {
 			return err
 		}
 		c.postgresConn = postgresConn{conn: c.lent.Conn(), statements: c.statement,
-			before: []string{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}}
+			waiting: []statement{{text: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}}}
 		if err = ask(); isAway(err) {
 			c.lent.Release()
 			c.lent = nil

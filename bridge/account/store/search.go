@@ -103,8 +103,9 @@ type kind[T any] struct {
 	key   string // the columns of a Key
 	up    string // ORDER BY creation
 	down  string
-	from  string // the resources alone; a filter's condition follows
-	list  string // all that is read of them; a condition on the id follows
+	from  string                // the resources alone; a filter's condition follows
+	list  string                // the columns that are read of them
+	names func(*dialect) string // what is read beside them of those that a filter finds, or nil
 	read  func(ctx context.Context, tx *Tx, query string, args ...any) ([]T, error)
 	total func(context.Context, *Tx) (int64, error) // how many there are, without a filter
 }
@@ -116,7 +117,7 @@ const (
 
 var peopleKind = kind[Person]{
 	scope: peopleScope, id: "p.id", key: "(p.position, p.id)", up: "p.position", down: "p.position DESC",
-	from: fromPeople, list: `SELECT ` + personColumns + fromPeople,
+	from: fromPeople, list: personColumns, names: func(d *dialect) string { return d.groupNames },
 	read: func(ctx context.Context, tx *Tx, query string, args ...any) ([]Person, error) {
 		return tx.people(ctx, 1, query, args...)
 	},
@@ -126,7 +127,7 @@ var peopleKind = kind[Person]{
 var groupsKind = kind[Group]{
 	scope: groupsScope, id: "g.id", key: "(g.created_at, g.id)", up: "g.created_at, g.id",
 	down: "g.created_at DESC, g.id DESC",
-	from: fromGroups, list: `SELECT ` + groupColumns + fromGroups,
+	from: fromGroups, list: groupColumns,
 	read: func(ctx context.Context, tx *Tx, query string, args ...any) ([]Group, error) {
 		return All(ctx, tx, scanGroup, query, args...)
 	},
@@ -210,7 +211,11 @@ func (k kind[T]) page(filter compiler, s Search) (*compiler, error) {
 	}
 	c := compiler{dialect: filter.dialect}
 	inner := s.Offset > 0 || s.SortBy != nil
-	if c.add(k.list); inner {
+	c.add("SELECT " + k.list)
+	if k.names != nil && s.Filter != nil { // mostly finds one or none; on a page of all most have the same
+		c.add(k.names(c.dialect))
+	}
+	if c.add(k.from); inner {
 		c.add(" AND " + k.id + " IN (SELECT " + k.id + k.from)
 	}
 	c.add(filter.text.String(), filter.args...)

@@ -19,16 +19,15 @@ type Handshake struct {
 // the oldest above keep: anybody may begin a sign-in, and what piles up must
 // neither outlive its minute nor fill the disk within it.
 func (tx *Tx) InsertHandshake(ctx context.Context, h Handshake, now time.Time, keep int) error {
-	if _, err := tx.Exec(ctx, `DELETE FROM handshakes WHERE expires_at < ?`, Micros(now)); err != nil {
+	if err := tx.Send(ctx, `DELETE FROM handshakes WHERE expires_at < ?`, Micros(now)); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `DELETE FROM handshakes WHERE id IN
+	if err := tx.Send(ctx, `DELETE FROM handshakes WHERE id IN
 		(SELECT id FROM handshakes ORDER BY expires_at DESC, id LIMIT ? OFFSET ?)`, keep, keep-1); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO handshakes (id, epoch, email, state, expires_at) VALUES (?, ?, ?, ?, ?)`,
+	return tx.Send(ctx, `INSERT INTO handshakes (id, epoch, email, state, expires_at) VALUES (?, ?, ?, ?, ?)`,
 		h.ID, h.Epoch, h.Email, h.State, Micros(h.ExpiresAt))
-	return err
 }
 
 // HasHandshake reports whether there is a handshake with this id.
@@ -68,9 +67,8 @@ func scanSession(row Scanner) (s Session, err error) {
 
 // InsertSession adds s.
 func (tx *Tx) InsertSession(ctx context.Context, s Session) error {
-	_, err := tx.Exec(ctx, `INSERT INTO sessions (id, digest, epoch, instance, created_at, expires_at)
+	return tx.Send(ctx, `INSERT INTO sessions (id, digest, epoch, instance, created_at, expires_at)
 		VALUES (?, ?, ?, ?, ?, ?)`, s.ID, s.Digest, s.Epoch, s.Instance, Micros(s.CreatedAt), Micros(s.ExpiresAt))
-	return err
 }
 
 // Session finds the session of a token by its digest, unless its generation
@@ -99,20 +97,18 @@ func (tx *Tx) HasOtherSession(ctx context.Context, sessionID string, now time.Ti
 // NoteHeartbeat records when the session was used last; the zero time, that it
 // will be used no more.
 func (tx *Tx) NoteHeartbeat(ctx context.Context, sessionID string, at time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE sessions SET last_heartbeat = ? WHERE id = ?`, Micros(at), sessionID)
-	return err
+	return tx.Send(ctx, `UPDATE sessions SET last_heartbeat = ? WHERE id = ?`, Micros(at), sessionID)
 }
 
 // DeleteSession ends a session.
 func (tx *Tx) DeleteSession(ctx context.Context, id string) error {
-	_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE id = ?`, id)
-	return err
+	return tx.Send(ctx, `DELETE FROM sessions WHERE id = ?`, id)
 }
 
 // EndSessions ends all sessions and sign-ins.
 func (tx *Tx) EndSessions(ctx context.Context) error {
 	for _, query := range []string{`DELETE FROM sessions`, `DELETE FROM handshakes`} {
-		if _, err := tx.Exec(ctx, query); err != nil {
+		if err := tx.Send(ctx, query); err != nil {
 			return err
 		}
 	}
@@ -138,7 +134,7 @@ const BridgeSilence = 2 * time.Minute
 // PutBridge writes a bridge; the first contact and, if b has none, the last
 // refusal stay as they were.
 func (tx *Tx) PutBridge(ctx context.Context, b Bridge) error {
-	_, err := tx.Exec(ctx, `INSERT INTO bridges
+	return tx.Send(ctx, `INSERT INTO bridges
 			(instance, version, revision, address, first_seen, last_contact, state, problems, last_refusal)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (instance) DO UPDATE SET version = excluded.version, revision = excluded.revision,
@@ -147,7 +143,6 @@ func (tx *Tx) PutBridge(ctx context.Context, b Bridge) error {
 			last_refusal = CASE excluded.last_refusal WHEN '' THEN bridges.last_refusal ELSE excluded.last_refusal END`,
 		b.Instance, b.Version, b.Revision, b.Address, Micros(b.LastContact), Micros(b.LastContact), b.State, b.Problems,
 		b.LastRefusal)
-	return err
 }
 
 const bridgeQuery = `SELECT b.instance, b.version, b.revision, b.address, b.first_seen, b.last_contact, b.state,

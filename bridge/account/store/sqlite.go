@@ -151,7 +151,7 @@ func (s *sqlite) begin(in *Store) (*Tx, error) {
 func (s *sqlite) commit() error {
 	_, err := s.writer.run("COMMIT")
 	s.readers.letGo() // what they keep is not the newest state any more
-	return err
+	return commitError(err)
 }
 
 // rollback implements engine. It fails when SQLite has already rolled back, which is as good.

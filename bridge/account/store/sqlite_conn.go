@@ -156,9 +156,30 @@ func (c *sqliteConn) exec(ctx context.Context, query string, args []any) (int64,
 	return c.run(query, args...)
 }
 
-// control implements conn.
-func (c *sqliteConn) control(_ context.Context, statement string) error {
-	_, err := c.run(statement)
+// later implements conn.
+func (c *sqliteConn) later(ctx context.Context, query string, args []any) error {
+	_, err := c.exec(ctx, query, args)
+	return err
+}
+
+// flush implements conn.
+func (c *sqliteConn) flush(context.Context) error { return nil }
+
+// savepoint implements conn.
+func (c *sqliteConn) savepoint(_ context.Context, name string) error {
+	_, err := c.run("SAVEPOINT " + name)
+	return err
+}
+
+// rollbackTo implements conn.
+func (c *sqliteConn) rollbackTo(_ context.Context, name string) error {
+	_, err := c.run("ROLLBACK TO " + name)
+	return err
+}
+
+// release implements conn.
+func (c *sqliteConn) release(_ context.Context, name string) error {
+	_, err := c.run("RELEASE " + name)
 	return err
 }
 

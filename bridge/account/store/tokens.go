@@ -24,9 +24,8 @@ func scanToken(row Scanner) (t Token, err error) {
 
 // InsertToken adds t.
 func (tx *Tx) InsertToken(ctx context.Context, t Token) error {
-	_, err := tx.Exec(ctx, `INSERT INTO tokens (`+tokenColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+	return tx.Send(ctx, `INSERT INTO tokens (`+tokenColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		t.ID, t.Name, t.Digest, Micros(t.CreatedAt), Micros(t.LastUsedAt), t.Scope, Micros(t.ExpiresAt))
-	return err
 }
 
 // TokenByDigest finds a token by the digest of its secret.
@@ -41,8 +40,7 @@ func (tx *Tx) Tokens(ctx context.Context, after string, limit int) ([]Token, err
 
 // UseToken notes when a token was used.
 func (tx *Tx) UseToken(ctx context.Context, id string, at time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE tokens SET last_used_at = ? WHERE id = ?`, Micros(at), id)
-	return err
+	return tx.Send(ctx, `UPDATE tokens SET last_used_at = ? WHERE id = ?`, Micros(at), id)
 }
 
 // OtherTokenOf reports whether there is another token of a scope that is good

@@ -21,23 +21,21 @@ func (tx *Tx) TwoFactor(ctx context.Context) (p TwoFactor, err error) {
 // there needs a second factor from then on, and every session ends; its row
 // stays until it is swept, so that its bridge can be told why.
 func (tx *Tx) EnforceTwoFactor(ctx context.Context, at time.Time) error {
-	if _, err := tx.Exec(ctx, `UPDATE two_factor SET enforced_at = ?, version = version + 1`, Micros(at)); err != nil {
+	if err := tx.Send(ctx, `UPDATE two_factor SET enforced_at = ?, version = version + 1`, Micros(at)); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `UPDATE generations SET needs_second_factor = TRUE`); err != nil {
+	if err := tx.Send(ctx, `UPDATE generations SET needs_second_factor = TRUE`); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE sessions SET expires_at = ? WHERE expires_at > ?`, Micros(at), Micros(at))
-	return err
+	return tx.Send(ctx, `UPDATE sessions SET expires_at = ? WHERE expires_at > ?`, Micros(at), Micros(at))
 }
 
 // LiftTwoFactor ends the policy; no generation needs a second factor any more.
 func (tx *Tx) LiftTwoFactor(ctx context.Context) error {
-	if _, err := tx.Exec(ctx, `UPDATE two_factor SET enforced_at = 0, version = version + 1`); err != nil {
+	if err := tx.Send(ctx, `UPDATE two_factor SET enforced_at = 0, version = version + 1`); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE generations SET needs_second_factor = FALSE WHERE needs_second_factor`)
-	return err
+	return tx.Send(ctx, `UPDATE generations SET needs_second_factor = FALSE WHERE needs_second_factor`)
 }
 
 // SessionWithoutSecondFactor finds the session of a token that ended because

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
 )
@@ -15,8 +16,18 @@ type Tx struct {
 	conn  conn
 	names map[string]*groupName // those that were read in the snapshot; nil in a write, which may change them
 
-	committed []func()   // called after the commit
-	appended  audit.Link // the end of the audit log, once something was added to it
+	committed []func() // called after the commit
+	ahead     ahead
+	depth     int // of savepoints
+	// isAlone reports whether the write under way is the only one of the transaction, from now on: then what it still
+	// has to send may go with the commit, and fail with it.
+	isAlone func() bool
+}
+
+// ahead is what most writes need and was read before: with the beginning of the transaction, or by an earlier write.
+type ahead struct {
+	appended audit.Link // the end of the audit log; without a number if it was not read
+	position int64      // of the last person; 0 if it was not read
 }
 
 // AfterCommit has fn called once what asked for it was committed, and not if that is undone. It must not block.
@@ -26,8 +37,14 @@ func (tx *Tx) AfterCommit(fn func()) { tx.committed = append(tx.committed, fn) }
 type conn interface {
 	exec(ctx context.Context, query string, args []any) (int64, error)
 	query(ctx context.Context, query string, args []any) (*Rows, error)
-	// control runs a statement that has no effect but on what later ones do, at the latest before the next of those.
-	control(ctx context.Context, statement string) error
+	// later is exec, at the latest before the next statement, which has its error then.
+	later(ctx context.Context, query string, args []any) error
+	// flush has run what later put off.
+	flush(ctx context.Context) error
+	// savepoint, rollbackTo and release run these statements for a name, at the latest before the next one.
+	savepoint(ctx context.Context, name string) error
+	rollbackTo(ctx context.Context, name string) error
+	release(ctx context.Context, name string) error
 }
 
 // txKey is the context key of the transaction under way in a store.
@@ -39,6 +56,12 @@ var ErrNoRow = errors.New("no row")
 // Exec runs a statement and returns how many rows it touched.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
 	return tx.conn.exec(ctx, query, args)
+}
+
+// Send runs a statement of whose answer nothing depends. A database on another machine gets it with the next one that
+// asks, or with the commit, and not by itself. If it fails, its error is that of a later statement, or of Write.
+func (tx *Tx) Send(ctx context.Context, query string, args ...any) error {
+	return tx.conn.later(ctx, query, args)
 }
 
 // Query asks for rows. Close them before the transaction's next statement.
@@ -78,7 +101,7 @@ func (s *Store) Read(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 	return s.engine.read(ctx, s, func(tx *Tx) error { return fn(context.WithValue(ctx, txKey{s}, tx), tx) })
 }
 
-// nest runs fn inside a transaction that is already under way.
+// nest runs fn inside a transaction that is already under way. What fn has sent, and not asked for, may fail later.
 func (tx *Tx) nest(ctx context.Context, fn func(context.Context, *Tx) error) error {
 	err, fatal := tx.savepoint(ctx, func(ctx context.Context) error { return fn(ctx, tx) })
 	if fatal != nil {
@@ -92,18 +115,25 @@ func (tx *Tx) nest(ctx context.Context, fn func(context.Context, *Tx) error) err
 // whole transaction is lost.
 func (tx *Tx) savepoint(ctx context.Context, fn func(context.Context) error) (err, fatal error) {
 	ctx = context.WithValue(context.WithoutCancel(ctx), txKey{tx.store}, tx)
-	if fatal := tx.conn.control(ctx, "SAVEPOINT step"); fatal != nil {
+	tx.depth++
+	defer func() { tx.depth-- }()
+	name := "step" + strconv.Itoa(tx.depth)
+	if fatal := tx.conn.savepoint(ctx, name); fatal != nil {
 		return nil, fmt.Errorf("setting a savepoint: %w", fatal)
 	}
-	before, appended := len(tx.committed), tx.appended
+	before, ahead := len(tx.committed), tx.ahead
 	var panicked any
-	if err = recovering(ctx, fn, &panicked); err != nil {
-		tx.committed, tx.appended = tx.committed[:before], appended
-		if fatal := tx.conn.control(ctx, "ROLLBACK TO step"); fatal != nil {
+	err = recovering(ctx, fn, &panicked)
+	if err == nil && tx.depth == 1 && !tx.isAlone() {
+		err = tx.conn.flush(ctx) // what fails here is fn's, and nobody else's
+	}
+	if err != nil {
+		tx.committed, tx.ahead = tx.committed[:before], ahead
+		if fatal := tx.conn.rollbackTo(ctx, name); fatal != nil {
 			return err, fmt.Errorf("rolling back to a savepoint: %w", fatal)
 		}
 	}
-	if fatal := tx.conn.control(ctx, "RELEASE step"); fatal != nil {
+	if fatal := tx.conn.release(ctx, name); fatal != nil {
 		return err, fmt.Errorf("releasing a savepoint: %w", fatal)
 	}
 	if panicked != nil {

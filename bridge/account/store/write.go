@@ -89,15 +89,29 @@ func (s *Store) runBatch(batch []*request) ([]*request, error) {
 	if err != nil {
 		return batch, fmt.Errorf("beginning a transaction: %w", err)
 	}
-	batch[0].err, err = batch[0].carryOut(tx)
-	for more := true; more && err == nil && len(batch) < batchLimit; {
-		select {
-		case r := <-s.requests:
-			batch = append(batch, r)
-			r.err, err = r.carryOut(tx)
-		default:
-			more = false
+	var next *request // that shares the transaction, if one waits
+	more := func() bool {
+		if next == nil && len(batch) < batchLimit {
+			select {
+			case next = <-s.requests:
+			default:
+			}
 		}
+		return next != nil
+	}
+	alone := false
+	tx.isAlone = func() bool {
+		alone = len(batch) == 1 && !more()
+		return alone
+	}
+	batch[0].err, err = batch[0].carryOut(tx)
+	for err == nil && !alone && more() {
+		r := next
+		batch, next = append(batch, r), nil
+		r.err, err = r.carryOut(tx)
+	}
+	if next != nil {
+		batch = append(batch, next) // the transaction was lost before its turn
 	}
 	if err == nil {
 		err = s.engine.check() // what goes to a file that is gone must not be acknowledged
@@ -111,7 +125,6 @@ func (s *Store) runBatch(batch []*request) ([]*request, error) {
 			}
 			return batch, nil
 		}
-		err = fmt.Errorf("committing: %w", err)
 	}
 	s.engine.rollback()
 	return batch, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/test/postgres"
 )
 
 // writeTogether makes writes that wait for the writer at the same time.
@@ -44,7 +45,22 @@ func writeTogether(t *testing.T, s *store.Store, writes ...func()) {
 // place in the audit log and what they have called after the commit.
 func TestWhatFailsAmongWritesThatShareACommitLeavesTheOthersWhole(t *testing.T) {
 	t.Parallel()
-	s := open(t)
+	onBoth(t, whatFailsAmongWrites)
+}
+
+// onBoth runs a test on either database.
+func onBoth(t *testing.T, test func(t *testing.T, s *store.Store)) {
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		test(t, open(t))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		test(t, openOn(t, postgres.Start(t, "fsync=off").URL("postgres")))
+	})
+}
+
+func whatFailsAmongWrites(t *testing.T, s *store.Store) {
 	mine := errors.New("mine")
 	var called [8]atomic.Int32
 	// leave writes all there is to undo.
@@ -159,5 +175,132 @@ func TestWhatFailsAmongWritesThatShareACommitLeavesTheOthersWhole(t *testing.T) 
 	}
 	if stats := s.Stats(); stats.Commits > stats.Writes/3 {
 		t.Errorf("%+v: want writes that share commits", stats)
+	}
+}
+
+// What is sent without waiting for its answer fails the write that sent it, with the same error as if it had waited,
+// and no other, whether the write shares a commit or not.
+func TestWhatIsSentAndFailsFailsItsWriteAlone(t *testing.T) {
+	t.Parallel()
+	onBoth(t, whatIsSentAndFails)
+}
+
+func whatIsSentAndFails(t *testing.T, s *store.Store) {
+	var events atomic.Int64
+	send := func(id string) func(context.Context, *store.Tx) error {
+		return func(ctx context.Context, tx *store.Tx) error {
+			return errors.Join(
+				tx.AppendAuditEvent(ctx, audit.Event{ID: fmt.Sprint(events.Add(1))}),
+				tx.Send(ctx, `INSERT INTO account (id, name, created_at) VALUES (?, '', 0)`, id),
+			)
+		}
+	}
+	if err := s.Write(t.Context(), send("taken")); err != nil {
+		t.Fatal(err)
+	}
+	waits := s.Write(t.Context(), insert("taken")) // for the answer
+	if waits == nil {
+		t.Fatal("an id was given twice")
+	}
+	fails := func(how string, write func(context.Context, *store.Tx) error) {
+		if err := s.Write(t.Context(), write); err == nil || err.Error() != waits.Error() {
+			t.Errorf("%s: got %v, want %v", how, err, waits)
+		}
+	}
+	inPart := func(ctx context.Context, tx *store.Tx) error {
+		return errors.Join(insert("beside")(ctx, tx), s.Write(ctx, send("taken")), send("behind")(ctx, tx))
+	}
+	asksNext := func(ctx context.Context, tx *store.Tx) error {
+		if err := send("taken")(ctx, tx); err != nil {
+			return err
+		}
+		_, _, err := tx.Account(ctx)
+		return err
+	}
+	fails("alone", send("taken"))
+	fails("alone, in a part", inPart)
+	fails("alone, before a question", asksNext)
+	var writes []func()
+	for i := range 5 {
+		writes = append(writes,
+			func() { fails("with others", send("taken")) },
+			func() { fails("with others, in a part", inPart) },
+			func() { fails("with others, before a question", asksNext) },
+			func() {
+				if err := s.Write(t.Context(), send(fmt.Sprint("kept", i))); err != nil {
+					t.Error(err)
+				}
+			},
+		)
+	}
+	writeTogether(t, s, writes...)
+	var ids int
+	if err := s.Read(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		return tx.QueryRow(ctx, `SELECT count(*) FROM account WHERE id = 'taken' OR id LIKE 'kept%'`).Scan(&ids)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if ids != 6 {
+		t.Errorf("%d rows are there, want 6", ids)
+	}
+	if found, byCheck := faults(t, s); len(found)+byCheck > 0 {
+		t.Errorf("the audit log has the faults %v, and %d by check", found, byCheck)
+	}
+}
+
+// What a write sends and takes back with the part that sent it is not carried out.
+func TestWhatIsSentInAPartThatFailsIsNotCarriedOut(t *testing.T) {
+	t.Parallel()
+	onBoth(t, whatIsSentInAPart)
+}
+
+func whatIsSentInAPart(t *testing.T, s *store.Store) {
+	mine := errors.New("mine")
+	part := func(id string, err error, asks bool) func(context.Context, *store.Tx) error {
+		return func(ctx context.Context, tx *store.Tx) error {
+			if asks {
+				if _, _, err := tx.Account(ctx); err != nil {
+					return err
+				}
+			}
+			return errors.Join(tx.Send(ctx, `INSERT INTO account (id, name, created_at) VALUES (?, '', 0)`, id), err)
+		}
+	}
+	want := 0
+	for i := range 16 {
+		first, second, asks, outer := i&1 != 0, i&2 != 0, i&4 != 0, i&8 != 0
+		if err := s.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			if outer {
+				if err := part(fmt.Sprint("outer", i), nil, asks)(ctx, tx); err != nil {
+					return err
+				}
+			}
+			for name, fails := range map[string]bool{"first": first, "second": second} {
+				var refused error
+				if fails {
+					refused = mine
+				}
+				if err := s.Write(ctx, part(fmt.Sprint(name, i), refused, asks)); !errors.Is(err, refused) {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+		for _, kept := range []bool{!first, !second, outer} {
+			if kept {
+				want++
+			}
+		}
+	}
+	var rows int
+	if err := s.Read(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		return tx.QueryRow(ctx, `SELECT count(*) FROM account`).Scan(&rows)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if rows != want {
+		t.Errorf("%d rows, want %d", rows, want)
 	}
 }
