@@ -33,6 +33,9 @@ type Request struct {
 	Quiet bool
 	// Look is set if a tool of an operator reads in the identity provider's way.
 	Look bool
+	// HasPlace is set if the request has a place in a fair.Queue of this process: what it asks of another server in the
+	// same process needs none there.
+	HasPlace bool
 	// Caller is what its secret says of the caller: the kind of token, or the
 	// caller's id; empty for none.
 	Caller string
@@ -58,7 +61,7 @@ const LiveHeader = "X-Live-Refresh"
 func Begin(w http.ResponseWriter, r *http.Request, trusted []netip.Prefix) (*http.Request, *Request) {
 	x := &Request{
 		ID: rand.Text(), Client: Client(r, trusted), began: time.Now(), control: http.NewResponseController(w),
-		hurried: r.ContentLength != 0,
+		hurried: r.ContentLength != 0, HasPlace: RequestFrom(r.Context()).HasPlace,
 	}
 	if x.hurried {
 		// Within the same process there is no connection, and no deadline of it.
