@@ -24,6 +24,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/fair"
 )
 
 // A conversation is with a real server over a real database. A client that speaks
@@ -52,6 +53,12 @@ func converse(t *testing.T) *conversation {
 // converseIn makes the account in an empty database.
 func converseIn(t *testing.T, database string) *conversation {
 	t.Helper()
+	return converseInTurn(t, database, nil, 0)
+}
+
+// converseInTurn has requests wait for their turn in a queue, for at most longest; the default if they are zero.
+func converseInTurn(t *testing.T, database string, queue *fair.Queue, longest time.Duration) *conversation {
+	t.Helper()
 	c := &conversation{
 		database: database,
 		clock:    &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
@@ -66,6 +73,8 @@ func converseIn(t *testing.T, database string) *conversation {
 	ok(t, err)
 	srv := httptest.NewServer(server.New(server.Config{
 		Account:        c.account,
+		Queue:          queue,
+		LongestWait:    longest,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Logger:         hclog.New(&hclog.LoggerOptions{Output: c.log, Level: hclog.Trace}),
 	}))

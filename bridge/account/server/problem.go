@@ -31,7 +31,8 @@ func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 			e.Database = s.Account.Store.Setting()
 		}
 	}
-	if x.Cause == nil && e.Status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+	isFault := e.Status >= http.StatusInternalServerError && e.Code != api.ErrorCodeTooManyRequests
+	if x.Cause == nil && isFault && !errors.Is(err, context.Canceled) {
 		x.Cause = cmp.Or(errors.Unwrap(e), err)
 	}
 	x.Code = string(e.Code)

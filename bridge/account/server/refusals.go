@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
@@ -27,7 +28,8 @@ func noteRefusal(ctx context.Context, e *account.Error) {
 // auditRefusal records that an administrator's change was refused. It comes after the answer was made and outside
 // of its transaction, which a refusal undoes. Faults of the account itself are in its log.
 func (s *server) auditRefusal(r *http.Request, pattern string, refused *account.Error) {
-	if refused == nil || refused.Status >= http.StatusInternalServerError {
+	if refused == nil || refused.Status >= http.StatusInternalServerError ||
+		refused.Code == api.ErrorCodeTooManyRequests { // which was not judged
 		return
 	}
 	err := s.Account.AuditRefusal(context.WithoutCancel(r.Context()), account.RefusedChange{

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/web"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/fair"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
@@ -34,6 +36,10 @@ type Config struct {
 	LimitRaised func()
 	// Certificate returns the validity of the server's certificate, for the metrics; nil for plain HTTP.
 	Certificate func() (notBefore, notAfter time.Time)
+	// Queue has requests wait for their turn; nil is one with the default number of places.
+	Queue *fair.Queue
+	// LongestWait is how long they wait at most, 10 s if zero.
+	LongestWait time.Duration
 	// Collectors are the metrics of what runs beside the server.
 	Collectors []prometheus.Collector
 }
@@ -73,12 +79,17 @@ func build(c Config) *server {
 	if c.Events == nil {
 		c.Events = httpkit.NewEventLog(c.Logger)
 	}
+	if c.Queue == nil {
+		c.Queue = fair.New(fair.DefaultPlaces())
+	}
+	c.LongestWait = cmp.Or(c.LongestWait, longestWait)
 	people := directory.New(c.Account)
 	s := &server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(c.Account)}
 	if c.Certificate != nil {
 		s.metrics.RegisterCertificate("scimbridge_account", c.Certificate)
 	}
 	s.metrics.MustRegister(c.Collectors...)
+	s.metrics.RegisterQueue("scimbridge_account", c.Queue)
 	s.metrics.MustRegister(holdCollector{people}, &memberCollector{directory: people, now: c.Account.Time})
 	api.HandlerWithOptions(
 		api.NewStrictHandlerWithOptions(
@@ -92,7 +103,7 @@ func build(c Config) *server {
 	s.mux.Handle("GET /ping", named("GET /ping", http.HandlerFunc(s.ping)))
 	s.mux.Handle("GET /ready", named("GET /ready", http.HandlerFunc(s.ready)))
 	s.mux.Handle("GET /v1/openapi.yaml", named("GET /v1/openapi.yaml", http.HandlerFunc(s.document)))
-	s.HandleFunc("GET /metrics", s.metrics.Handler().ServeHTTP)
+	s.HandleFunc(metricsPattern, s.metrics.Handler().ServeHTTP)
 	web.Mount(
 		s.mux,
 		web.Config{Account: c.Account, Directory: people, Route: public, Fault: func(r *http.Request, err error) {
@@ -103,6 +114,8 @@ func build(c Config) *server {
 	s.Handler = s.observe(s.mux)
 	return s
 }
+
+const metricsPattern = "GET /metrics"
 
 // HandleFunc implements api.ServeMux: every operation of the API is
 // registered behind withAuth.
@@ -146,6 +159,12 @@ func (s *server) withAuth(pattern string, next http.Handler) http.Handler {
 			s.writeProblem(w, r, err)
 			return
 		}
+		leave, err := s.enter(r, pattern)
+		if err != nil {
+			s.writeProblem(w, r, err)
+			return
+		}
+		defer leave()
 		body, err := readBody(w, r, limitOf(pattern))
 		if err == nil && inAPI && r.URL.RawQuery != "" {
 			err = checkQuery(r, queryParameters)
