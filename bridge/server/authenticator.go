@@ -434,10 +434,14 @@ func writeSCIMError(w http.ResponseWriter, err error) {
 	default:
 		w.Header().Set("Retry-After", "10")
 	}
+	writeSCIM(w, status, refusal.Detail)
+}
+
+func writeSCIM(w http.ResponseWriter, status int, detail string) {
 	body, _ := json.Marshal(map[string]any{ // only strings: cannot fail
 		"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:Error"},
 		"status":  strconv.Itoa(status),
-		"detail":  refusal.Detail,
+		"detail":  detail,
 	})
 	w.Header().Set("Content-Type", "application/scim+json")
 	w.Header().Set("Cache-Control", "no-store")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/fair"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
@@ -33,6 +34,8 @@ type Listener struct {
 	Connections int
 	// TLS is nil for plain HTTP.
 	TLS *tls.Config
+	// Queue is closed shortly after the listener has begun to finish the requests in flight; nil for none.
+	Queue *fair.Queue
 	// OnListening is called when the address is bound, before the first request. It may be nil.
 	OnListening func()
 
@@ -233,6 +236,10 @@ func (l *Listener) Refuse() error {
 // listener to accept it.
 const refuseTime = 300 * time.Millisecond
 
+// turnsWhileDraining is how long requests still get their turn. After it, those that wait are sent to another bridge:
+// what has begun needs the rest of the time.
+const turnsWhileDraining = 2 * time.Second
+
 // Drain ends serving and finishes requests in flight. Linger is how long idle connections
 // stay open: a client that sends a request while its idle connection is closed gets an
 // error. If another process has taken over, they can stay for a while, and every answer
@@ -257,6 +264,9 @@ func (l *Listener) Drain(ctx context.Context, linger time.Duration) error {
 		case <-ctx.Done():
 			lingering = false
 		}
+	}
+	if l.Queue != nil {
+		defer time.AfterFunc(turnsWhileDraining, l.Queue.Close).Stop()
 	}
 	if err := server.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("finishing the requests in flight: %w", err), server.Close())

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/fair"
 )
 
 func TestWhichListenerIsTakenOver(t *testing.T) {
@@ -91,5 +93,49 @@ func TestAListenerThatRefusesAnswersTheConnectionsThatItHas(t *testing.T) {
 	}
 	if answer, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 404") {
 		t.Errorf("the open connection: %q, %v", answer, err)
+	}
+}
+
+// Who waits when the bridge stops gets its turn, or is told to come back: it does not wait until the connection is cut.
+func TestAStopEndsTheWaitingOfRequests(t *testing.T) {
+	t.Parallel()
+	q, block := fair.New(1), make(chan struct{})
+	l := &Listener{Address: "127.0.0.1:0", Log: hclog.NewNullLogger(), Connections: 10, Queue: q,
+		Handler: inTurn(q, time.Minute, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-block }))}
+	if err := l.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan string, 2)
+	for range 2 {
+		go func() {
+			req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+l.Addr(),
+				http.NoBody)
+			if err != nil {
+				answers <- err.Error()
+				return
+			}
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				answers <- err.Error()
+				return
+			}
+			resp.Body.Close()
+			answers <- resp.Status + " " + resp.Header.Get("Retry-After")
+		}()
+	}
+	for q.Stats().Waiting == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	drained := make(chan error, 1)
+	go func() { drained <- l.Drain(context.Background(), 0) }()
+	if got := <-answers; got != "503 Service Unavailable 1" {
+		t.Errorf("who waits is answered %q", got)
+	}
+	close(block)
+	if got := <-answers; got != "200 OK " {
+		t.Errorf("what is carried out is answered %q", got)
+	}
+	if err := <-drained; err != nil {
+		t.Error(err)
 	}
 }

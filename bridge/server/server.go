@@ -1,14 +1,17 @@
 package server
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/fair"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server/page"
@@ -26,6 +29,10 @@ type Server struct {
 	// panic.
 	AccessLog httpkit.AccessLog
 	SCIM      SCIM
+	// Queue has SCIM requests wait for their turn. Nothing else does.
+	Queue *fair.Queue
+	// LongestWait is how long they wait at most, 20 s if zero.
+	LongestWait time.Duration
 	// Connection returns the state of the bridge's connection, as in package control.
 	Connection func() string
 }
@@ -33,7 +40,7 @@ type Server struct {
 // Handler returns the handler of all requests.
 func (s *Server) Handler() http.Handler {
 	scim := s.SCIM
-	scim.Handler = s.Authenticator.RequireBearer(scim.Handler)
+	scim.Handler = s.Authenticator.RequireBearer(inTurn(s.Queue, cmp.Or(s.LongestWait, longestWait), scim.Handler))
 	log := s.AccessLog
 	log.Line, log.Internal = logLine, internalError
 	return log.Handler(named(newTable(s.Routes(), scim)))

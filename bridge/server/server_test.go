@@ -23,6 +23,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/bundle"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/fair"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/keptlog"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
@@ -76,7 +77,9 @@ type face struct {
 	bundles       *bundle.Builder
 	made          []bool // of each bundle whether it is complete
 	known         knowledge
-	grant         string // what the account has confirmed of the right token
+	queue         *fair.Queue
+	block         chan struct{} // what /Users/slow waits for
+	grant         string        // what the account has confirmed of the right token
 }
 
 // account is an account as the page's sections ask it.
@@ -188,13 +191,21 @@ func (f *face) component() health.Report {
 
 func newFace(t *testing.T) *face {
 	t.Helper()
-	f := &face{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: control.Ready, grant: "confirmed"}
+	return newFaceThatWaits(t, 0)
+}
+
+// newFaceThatWaits is newFace with another longest wait for a turn.
+func newFaceThatWaits(t *testing.T, longest time.Duration) *face {
+	t.Helper()
+	f := &face{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: control.Ready, grant: "confirmed",
+		queue: fair.New(4), block: make(chan struct{})}
 	f.report = health.Report{Source: "account", State: health.Healthy}
 	checker := &health.Checker{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time,
 		Overlap: func() *health.Overlap {
 			return f.overlap
 		}}
 	metrics := server.NewMetrics("1.2.3", "abc", checker.Health)
+	metrics.RegisterQueue("scimbridge", f.queue)
 	logger := hclog.New(&hclog.LoggerOptions{Output: &f.log, Mutex: &f.mu, Level: hclog.Trace})
 	events := httpkit.NewEventLog(logger)
 	f.authenticator = &server.Authenticator{Verifier: verifier{}, Monitoring: secret.New("watch"), Events: events,
@@ -246,8 +257,12 @@ func newFace(t *testing.T) *face {
 		},
 		SCIM: server.SCIM{
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == "/Users/panic" {
+				switch r.URL.Path {
+				case "/Users/panic":
 					panic("a fault")
+				case "/Users/slow":
+					_, _ = io.Copy(io.Discard, r.Body)
+					<-f.block
 				}
 				_, _ = io.WriteString(w, "scim "+r.URL.Path)
 			}),
@@ -260,6 +275,7 @@ func newFace(t *testing.T) *face {
 				return ""
 			},
 		},
+		Queue: f.queue, LongestWait: longest,
 		Connection: func() string { return f.state },
 	}
 	f.routes = httpServer.Routes()

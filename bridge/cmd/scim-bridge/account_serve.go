@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/smtp"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/fair"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -29,14 +31,15 @@ type accountServeCommand struct {
 	certificateFiles
 	acmeFlags
 	smtpFlags
-	Listen         string   `default:"127.0.0.1:8600" help:"Address to listen on; port 0 picks a free one."`
-	PublicURL      string   `name:"public-url" placeholder:"URL" help:"URL of the account for people and bridges."`
-	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file for firewall rules; repeatable."`
-	TrustedProxies []string `placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is trusted; repeatable."`
-	InsecureHTTP   bool     `name:"insecure-http" help:"Serve plain HTTP to other machines, without a proxy."`
-	AuditRetention lifetime `placeholder:"400d" help:"Remove older audit events; at least 30d, by default none."`
-	LogFormat      string   `enum:"text,json" default:"text" help:"Log format: ${enum}."`
-	LogLevel       string   `enum:"${levels}" default:"info" help:"Lowest level that is logged: ${enum}."`
+	Listen             string   `default:"127.0.0.1:8600" help:"Address to listen on; port 0 picks a free one."`
+	PublicURL          string   `name:"public-url" placeholder:"URL" help:"URL of the account for people and bridges."`
+	IPDatabase         []string `name:"ip-database" placeholder:"FILE" help:"MMDB file for firewall rules; repeatable."`
+	TrustedProxies     []string `placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is trusted; repeatable."`
+	InsecureHTTP       bool     `name:"insecure-http" help:"Serve plain HTTP to other machines, without a proxy."`
+	AuditRetention     lifetime `placeholder:"400d" help:"Remove older audit events; at least 30d, by default none."`
+	ConcurrentRequests int      `placeholder:"NUMBER" help:"${concurrent}"`
+	LogFormat          string   `enum:"text,json" default:"text" help:"Log format: ${enum}."`
+	LogLevel           string   `enum:"${levels}" default:"info" help:"Lowest level that is logged: ${enum}."`
 	logFile
 
 	prefix string // of the names of flags that serve has for an account in its own process
@@ -47,6 +50,8 @@ const (
 	// ipDataInterval is how often the IP databases are checked for newer files.
 	ipDataInterval = time.Minute
 	accountDrain   = 10 * time.Second
+	// turnsWhileDraining is how long requests still get their turn then; those that wait after it are sent away.
+	turnsWhileDraining = 2 * time.Second
 	// leastAuditRetention is shorter than any rule on audit logs asks for, and longer than most incidents go unnoticed.
 	leastAuditRetention = 30 * 24 * time.Hour
 )
@@ -72,6 +77,10 @@ this machine without --smtp-ca-file. The password belongs in a file (--smtp-pass
 variable SCIMBRIDGE_SMTP_URL; a systemd unit can pass it as the credential scim-bridge.smtp-password. Without
 --smtp-url no mail is sent, and account mail lists what to hand over.
 
+Of all requests, --concurrent-requests are carried out at once. Others wait for at most 10 seconds; places are given to
+the bridges and the admin tokens in turn, so that none of them keeps the others out. /ping, /ready and /metrics never
+wait.
+
 Firewall rules on countries, autonomous systems and anonymous addresses need --ip-database. A newer file is loaded
 within a minute, or immediately on SIGHUP.
 
@@ -94,6 +103,9 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console, parser 
 	out, closeLog, err := c.openLog(console.Err)
 	if err != nil {
 		return err
+	}
+	if err := checkPlaces(c.ConcurrentRequests); err != nil {
+		return &exit{exitUsage, err}
 	}
 	err = c.with(ctx, func(a *account.Account) error {
 		logger := hclog.New(&hclog.LoggerOptions{
@@ -196,6 +208,7 @@ type accountListener struct {
 	proxies     []netip.Prefix
 	certificate certificateSource // nil for plain HTTP
 	mailServer  *smtp.Server      // nil if no mails are sent
+	places      int               // requests carried out at once; 0 for the default
 }
 
 // serve serves until srv is closed.
@@ -235,9 +248,20 @@ func (c *accountServeCommand) open(ctx context.Context, a *account.Account, sett
 	}
 	return newAccountService(ctx, a, accountListener{
 		Listener: listener, most: most, proxies: settings.proxies, certificate: certificate,
-		mailServer: settings.mailServer,
+		mailServer: settings.mailServer, places: c.ConcurrentRequests,
 	}, logger), nil
 }
+
+// checkPlaces checks --concurrent-requests.
+func checkPlaces(places int) error {
+	if places < 0 || places > mostPlaces {
+		return fmt.Errorf("--concurrent-requests=%d must be from 1 to %d", places, mostPlaces)
+	}
+	return nil
+}
+
+// mostPlaces is more than the connections that a server has at a time.
+const mostPlaces = 10_000
 
 // An accountService is an account with what answers for it.
 type accountService struct {
@@ -246,6 +270,7 @@ type accountService struct {
 	handler    http.Handler
 	local      *server.Local // for a bridge in this process
 	events     *httpkit.EventLog
+	queue      *fair.Queue
 	releaser   *holdReleaser
 	startMails func(context.Context) (stop func())
 	logger     hclog.Logger
@@ -253,10 +278,12 @@ type accountService struct {
 
 func newAccountService(ctx context.Context, a *account.Account, listener accountListener, logger hclog.Logger,
 ) *accountService {
-	s := &accountService{account: a, listener: listener, events: httpkit.NewEventLog(logger), logger: logger}
+	s := &accountService{account: a, listener: listener, events: httpkit.NewEventLog(logger), logger: logger,
+		queue: fair.New(cmp.Or(listener.places, fair.DefaultPlaces()))}
 	s.releaser = newHoldReleaser(directory.New(a).ReleaseHolds, logger)
 	cfg := server.Config{
 		Account: a, TrustedProxies: listener.proxies, Logger: logger, Events: s.events, LimitRaised: s.releaser.wake,
+		Queue: s.queue,
 	}
 	if listener.certificate != nil {
 		cfg.Certificate = listener.certificate.Validity
@@ -308,6 +335,7 @@ func (s *accountService) serve(ctx context.Context, heard *signals) error {
 			defer cancel()
 			drain, calm := heard.hurried(drain)
 			defer calm()
+			defer time.AfterFunc(turnsWhileDraining, s.queue.Close).Stop()
 			err := srv.Shutdown(drain)
 			switch {
 			case err != nil && heard.hurry():

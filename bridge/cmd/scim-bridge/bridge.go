@@ -234,6 +234,7 @@ func (b *runningBridge) seal() error {
 		}
 	}
 	b.verifier.Seal()
+	b.queue.Interrupt() // what waits could do nothing without the credentials
 	b.cfg.logger.Info("sealed over the control socket")
 	b.logSession()
 	return nil

@@ -96,14 +96,16 @@ func (s *serveCommand) ownAccount() *accountServeCommand {
 		certificateFiles: certificateFiles{
 			TLSCertFile: s.AccountTLSCert, TLSKeyFile: s.AccountTLSKey, prefix: prefix,
 		},
-		smtpFlags:      s.smtpFlags,
-		Listen:         s.AccountListen,
-		PublicURL:      s.AccountPublicURL,
-		IPDatabase:     s.IPDatabase,
-		TrustedProxies: s.TrustedProxies,
-		InsecureHTTP:   s.InsecureHTTP,
-		AuditRetention: s.AuditRetention,
-		prefix:         prefix,
+		smtpFlags: s.smtpFlags,
+		Listen:    s.AccountListen,
+
+		ConcurrentRequests: s.ConcurrentRequests,
+		PublicURL:          s.AccountPublicURL,
+		IPDatabase:         s.IPDatabase,
+		TrustedProxies:     s.TrustedProxies,
+		InsecureHTTP:       s.InsecureHTTP,
+		AuditRetention:     s.AuditRetention,
+		prefix:             prefix,
 	}
 }
 

@@ -37,6 +37,7 @@ func newParser(grammar *cli, c *console) (*commandLine, error) {
 		kong.Vars{
 			"data_dir":     defaultDataDir(),
 			"limit":        suspension.DefaultLimit,
+			"concurrent":   "Requests carried out at once (8 for each processor, at least 32).",
 			"confirmation": "Interval of confirming members who accepted their invitation, at least 30s.",
 			"formats":      "text,json,pretty",
 			"idps":         strings.Join(append(simulate.IdPs(), simulate.All), ","),

@@ -50,6 +50,8 @@ type serveCommand struct {
 	MonitoringTokenFile string `placeholder:"FILE" help:"File with a token for /health and /metrics."`
 	InsecureHTTP        bool   `name:"insecure-http" help:"Serve plain HTTP to other machines, without a proxy."`
 
+	ConcurrentRequests int `placeholder:"NUMBER" help:"${concurrent}"`
+
 	DrainDelay time.Duration `placeholder:"DURATION" help:"How long to go on serving after SIGTERM, such as 5s."`
 	TakeOver   bool          `help:"Start on standby if another bridge uses the data folder."`
 	// StandbyTimeout bounds how long a bridge on standby waits for a request from the
@@ -116,6 +118,9 @@ or as max(10, 5%)/1h for 10 or 5 %, whichever is more, within one hour. Several 
 the same name. All clients behind a proxy that is not one of the --trusted-proxies (addresses or networks) count as
 one network, including the identity provider.
 
+Of the identity provider's requests, --concurrent-requests are carried out at once. Others wait for at most 20 seconds;
+places are given to the identity providers in turn, so that the full synchronisation of one leaves room for another.
+
   scim-bridge serve --data-dir /var/lib/scim-bridge --public-url https://scim.example.com
 
 With --database and --account-listen the account is served in the same process, for whoever has no reason for two:
@@ -178,6 +183,9 @@ func (s *serveCommand) Validate(command *kong.Context) error {
 	}
 	if _, err := suspension.ParseLimit(s.SuspensionLimit); err != nil {
 		fault("--suspension-limit: %w", err)
+	}
+	if err := checkPlaces(s.ConcurrentRequests); err != nil {
+		faults = append(faults, err)
 	}
 	if s.DrainDelay < 0 || s.DrainDelay > maxDrainDelay {
 		fault("--drain-delay=%s must be from 0s to %s", s.DrainDelay, maxDrainDelay)
@@ -287,6 +295,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong, c
 		monitoring:       monitoring,
 		transport:        transport,
 		connections:      descriptors.Inbound,
+		places:           s.ConcurrentRequests,
 		confirmation:     s.ConfirmationInterval,
 		trustedProxies:   s.parsed.trustedProxies,
 		logger:           logger,

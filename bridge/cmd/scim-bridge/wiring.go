@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"net"
@@ -26,6 +27,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/explain"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/guard"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/fair"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/keptlog"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
@@ -57,6 +59,7 @@ type bridgeConfig struct {
 	log               *keptlog.Log // for download
 	withoutJournal    bool
 	connections       int // maximum, at a time
+	places            int // SCIM requests carried out at once; 0 for the default
 	// readMonitoring reads the monitoring token again; nil if it has no file.
 	readMonitoring func() (secret.String, error)
 	signals        *signals
@@ -90,6 +93,7 @@ type runningBridge struct {
 	verifier      *auth.TokenVerifier
 	watcher       *provision.Watcher
 	unknown       *provision.UnknownMembers
+	queue         *fair.Queue // of SCIM requests
 	listener      *server.Listener
 	authenticator *server.Authenticator
 	socket        *server.ControlSocket
@@ -134,6 +138,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		started:   time.Now(),
 		folder:    &dataFolder{path: cfg.dataDir, log: cfg.logger, keptLog: cfg.log.Fault},
 		events:    httpkit.NewEventLog(httpLog),
+		queue:     fair.New(cmp.Or(cfg.places, fair.DefaultPlaces())),
 		checker:   &health.Checker{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now},
 		observed:  readObserved(cfg.dataDir),
 		reloads:   make(chan chan<- struct{}),
@@ -141,6 +146,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		abandoned: make(chan struct{}),
 	}
 	metrics := server.NewMetrics(info.Version, info.Commit, b.checker.Health)
+	metrics.RegisterQueue("scimbridge", b.queue)
 	b.metrics = metrics
 	b.bundles = &bundle.Builder{Folder: cfg.dataDir, Source: b.bundleSource}
 	b.openJournal()
@@ -204,6 +210,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Log:         httpLog,
 		Events:      b.events,
 		Connections: cfg.connections,
+		Queue:       b.queue,
 	}
 	if cfg.certificate != nil {
 		b.listener.TLS = cfg.certificate.TLS()
@@ -245,6 +252,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 			Metrics:        metrics.Metrics,
 		},
 		SCIM:       server.SCIM{Handler: b.scimHandler(), RouteOf: scim.RouteOf},
+		Queue:      b.queue,
 		Connection: b.connection,
 	}
 	b.socket = &server.ControlSocket{
