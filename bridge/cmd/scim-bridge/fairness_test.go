@@ -16,33 +16,37 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// A crowd is an identity provider's requests over many connections: what a full synchronisation does to a person.
+// A crowd is one client's requests over many connections.
 type crowd struct {
 	t       *testing.T
 	client  *http.Client
 	url     string
-	token   session.Token
+	token   string
 	agent   string
+	path    string                   // where it creates something
+	body    func(name string) string // what it creates
 	done    atomic.Int64
 	refused sync.Map // status and Retry-After
 }
 
+// newCrowd returns an identity provider that creates people.
 func newCrowd(t *testing.T, url string, token session.Token, agent string, connections int) *crowd {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: connections}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &crowd{t: t, client: &http.Client{Transport: transport}, url: url, token: token, agent: agent}
+	return &crowd{t: t, client: &http.Client{Transport: transport}, url: url, token: token.Reveal(), agent: agent,
+		path: "/Users", body: func(name string) string { return person(name + "@example.com") }}
 }
 
-// ask sends one request and reports whether it was carried out.
-func (c *crowd) ask(ctx context.Context, method, path, body string) bool {
-	req, err := http.NewRequestWithContext(ctx, method, c.url+path, strings.NewReader(body))
+// create sends one request and reports whether it was carried out.
+func (c *crowd) create(ctx context.Context, name string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+c.path, strings.NewReader(c.body(name)))
 	if err != nil {
 		c.t.Error(err)
 		return false
 	}
-	req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
-	req.Header.Set("Content-Type", "application/scim+json")
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", c.agent)
 	resp, err := c.client.Do(req)
 	if err != nil {
@@ -63,13 +67,13 @@ func (c *crowd) ask(ctx context.Context, method, path, body string) bool {
 	}
 }
 
-// flood creates people by so many connections until ctx ends.
+// flood creates by so many connections until ctx ends.
 func (c *crowd) flood(ctx context.Context, connections int) (wait func()) {
 	var workers sync.WaitGroup
 	for i := range connections {
 		workers.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				c.ask(ctx, http.MethodPost, "/Users", person(fmt.Sprintf("%s-%d-%d@example.com", c.agent, i, n)))
+				c.create(ctx, fmt.Sprintf("%s-%d-%d", c.agent, i, n))
 			}
 		})
 	}
@@ -104,49 +108,83 @@ func fairServers(t *testing.T, args ...string) map[string]func(t *testing.T) (*p
 // is counted are requests, so that a slow machine changes nothing.
 func TestAFullSynchronisationLeavesOthersTheirTurn(t *testing.T) {
 	t.Parallel()
-	const places, connections, asked = 8, 64, 60
-	for name, start := range fairServers(t, "--concurrent-requests", strconv.Itoa(places)) {
+	for name, start := range fairServers(t, "--concurrent-requests", strconv.Itoa(floodedPlaces)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p, token := start(t)
-			ctx, stop := context.WithCancel(t.Context())
-			defer stop()
-			flood := newCrowd(t, p.url(""), token, "flood", connections)
-			ended := flood.flood(ctx, connections)
-			await(t, "the flood", func() bool { return flood.done.Load() > 200 })
+			flood := newCrowd(t, p.url(""), token, "flood", floodConnections)
 			quiet := newCrowd(t, p.url(""), token, "quiet", 1)
-			before := flood.done.Load()
-			var took []time.Duration
-			for n := range asked {
-				began := time.Now()
-				if !quiet.ask(ctx, http.MethodPost, "/Users", person(fmt.Sprintf("quiet-%d@example.com", n))) {
-					t.Fatal("a request of the quiet one was refused")
+			flood.leavesATurnTo(quiet, func() {
+				for _, path := range []string{"/ping", "/ready", "/health", "/metrics", "/app"} {
+					if got := ask(t, http.MethodGet, p.url(path), token.Reveal(), ""); got.status != http.StatusOK {
+						t.Errorf("%s: %d", path, got.status)
+					}
 				}
-				took = append(took, time.Since(began))
-			}
-			meanwhile := float64(flood.done.Load()-before) / asked
-			slices.Sort(took)
-			t.Logf("%.1f of the flood's requests for each of the quiet one's; p50 %s", meanwhile, took[asked/2])
-			if meanwhile > 3*places {
-				t.Errorf("the flood gets %.1f requests for each of another client's; more than %d means that it waits "+
-					"behind the flood", meanwhile, 3*places)
-			}
-			for _, path := range []string{"/ping", "/ready", "/health", "/metrics", "/app"} {
-				if got := ask(t, http.MethodGet, p.url(path), token.Reveal(), ""); got.status != http.StatusOK {
-					t.Errorf("%s: %d", path, got.status)
+				if s := p.status(); s.State != "ready" {
+					t.Errorf("the control socket says %q", s.State)
 				}
-			}
-			if s := p.status(); s.State != "ready" {
-				t.Errorf("the control socket says %q", s.State)
-			}
-			stop()
-			ended()
-			flood.refused.Range(func(what, _ any) bool {
-				t.Errorf("the flood was refused: %v", what)
-				return true
 			})
 		})
 	}
+}
+
+// The same of two programs of administrators, such as two runs of Terraform, at an account server.
+func TestAnAdministratorsProgramLeavesOthersTheirTurn(t *testing.T) {
+	t.Parallel()
+	o := newOneProcess(t, "--concurrent-requests", strconv.Itoa(floodedPlaces))
+	token := strings.TrimSpace(output(t, "account", "token", "create", "--database", o.setting, "--name", "second",
+		"--scope", "admin"))
+	group := func(name string) string { return `{"name":"` + name + `"}` }
+	programs := map[string]*crowd{}
+	for name, secret := range map[string]string{"flood": o.token, "quiet": token} {
+		c := newCrowd(t, o.realAccount.url, session.Token{}, name, floodConnections)
+		c.token, c.path, c.body = secret, "/v1/groups", group
+		programs[name] = c
+	}
+	programs["flood"].leavesATurnTo(programs["quiet"], func() {
+		if got := ask(t, http.MethodGet, o.realAccount.url+"/ready", "", ""); got.status != http.StatusNoContent {
+			t.Errorf("/ready: %d", got.status)
+		}
+	})
+}
+
+const (
+	floodedPlaces    = 8
+	floodConnections = 64
+)
+
+// leavesATurnTo floods while another one sends one request after the other, and fails if the flood gets many of its own
+// for each of those. Then it calls meanwhile, before the flood ends.
+func (c *crowd) leavesATurnTo(quiet *crowd, meanwhile func()) {
+	c.t.Helper()
+	const asked = 60
+	ctx, stop := context.WithCancel(c.t.Context())
+	defer stop()
+	ended := c.flood(ctx, floodConnections)
+	await(c.t, "the flood", func() bool { return c.done.Load() > 200 })
+	before := c.done.Load()
+	var took []time.Duration
+	for n := range asked {
+		began := time.Now()
+		if !quiet.create(ctx, fmt.Sprint("quiet-", n)) {
+			c.t.Fatal("a request of the quiet one was refused")
+		}
+		took = append(took, time.Since(began))
+	}
+	each := float64(c.done.Load()-before) / asked
+	slices.Sort(took)
+	c.t.Logf("%.1f of the flood's requests for each of the quiet one's; p50 %s", each, took[asked/2])
+	if each > 3*floodedPlaces {
+		c.t.Errorf("the flood gets %.1f requests for each of another client's; more than %d means that it waits behind "+
+			"the flood", each, 3*floodedPlaces)
+	}
+	meanwhile()
+	stop()
+	ended()
+	c.refused.Range(func(what, _ any) bool {
+		c.t.Errorf("the flood was refused: %v", what)
+		return true
+	})
 }
 
 // Two that send all they can have half each, by however many connections.
