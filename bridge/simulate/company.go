@@ -240,22 +240,46 @@ func (r *run) leavers(ctx context.Context, staff []colleague) {
 	})
 }
 
-// readBack imports all people as a provider does, page by page, and compares.
+// readings is how often all people are read before something is said to be wrong with the pages. They are not those of
+// one moment: while another client deletes somebody, the first of the next page is passed over (RFC 7644, 3.4.2.4).
+const readings = 3
+
+// readBack imports all people as a provider does, and compares. What is wrong must be so in each reading.
 func (r *run) readBack(ctx context.Context, staff []colleague) {
-	const phase, size = "people read back", 100
+	const phase = "people read back"
+	var faults []string
+	for reading := range readings {
+		now, ok := r.readPages(ctx, phase, staff)
+		if !ok || ctx.Err() != nil {
+			return
+		}
+		if reading == 0 {
+			faults = now
+		}
+		faults = slices.DeleteFunc(faults, func(fault string) bool { return !slices.Contains(now, fault) })
+		if len(faults) == 0 {
+			break
+		}
+	}
+	r.say(phase, habitPages, "the pages together", shorten(strings.Join(faults, "; "), mostShown))
+}
+
+// readPages reads all people page by page, and returns what is wrong with them; ok is false if a page was wrong.
+func (r *run) readPages(ctx context.Context, phase string, staff []colleague) (faults []string, ok bool) {
+	const size = 100
 	seen := make(map[string]any, len(staff)) // id: active
 	for start := 1; ctx.Err() == nil; {
 		page, ok := r.ask(ctx, phase, get(fmt.Sprintf("/Users?startIndex=%d&count=%d", start, size),
 			check(Path{"itemsPerPage"}, "pagelen", nil)))
 		if !ok {
-			return
+			return nil, false
 		}
 		resources, _ := Path{"Resources"}.in(page)
 		list, _ := resources.([]any)
 		for _, person := range list {
 			id := stringAt(person, "id")
 			if _, twice := seen[id]; twice {
-				r.say(phase, habitPages, "the pages together", fmt.Sprintf("%s is on two pages", id))
+				faults = append(faults, fmt.Sprintf("%s is on two pages", id))
 			}
 			seen[id], _ = Path{"active"}.in(person)
 		}
@@ -265,10 +289,6 @@ func (r *run) readBack(ctx context.Context, staff []colleague) {
 			break
 		}
 	}
-	if ctx.Err() != nil {
-		return
-	}
-	var faults []string
 	for _, c := range staff {
 		switch active, ok := seen[c.id]; {
 		case c.id == "": // deleted, or reported when creating failed
@@ -278,5 +298,5 @@ func (r *run) readBack(ctx context.Context, staff []colleague) {
 			faults = append(faults, fmt.Sprintf("%s has active=%v, want %v", c.userName, active, c.active))
 		}
 	}
-	r.say(phase, habitPages, "the pages together", shorten(strings.Join(faults, "; "), mostShown))
+	return faults, true
 }

@@ -6,16 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
-	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -148,16 +144,19 @@ func (f *fleet) open(bridges int, args ...string) {
 	if err := os.WriteFile(token, []byte(f.pair.token.Reveal()), 0o600); err != nil {
 		f.t.Fatal(err)
 	}
-	f.bridgeArgs = append([]string{"--unseal-token-file", token, "--log-level", "warn"}, args...)
-	for i := range bridges {
+	for range bridges {
 		f.addresses = append(f.addresses, ports.Free(f.t))
 		f.bridges = append(f.bridges, nil)
+	}
+	f.front = newBalancer(f.t, f.addresses)
+	f.bridgeArgs = append([]string{"--unseal-token-file", token, "--public-url", "http://" + f.front.address,
+		"--log-level", "warn"}, args...)
+	for i := range f.bridges {
 		f.startBridge(i, folder(f.t, f.pair.sealed))
 	}
 	for _, b := range f.bridges {
 		b.awaitState(control.Ready)
 	}
-	f.front = newBalancer(f.t, f.addresses)
 }
 
 func (f *fleet) startBridge(i int, dir string) {
@@ -241,8 +240,8 @@ func (s *accountServer) end(how syscall.Signal) {
 const faultsFor = "SCIMBRIDGE_TEST_FAULTS"
 
 // Three bridges on one session, two account servers and a PostgreSQL server with a synchronous standby lose power in
-// turn while people are created, changed, put into a group, taken out and deleted. What was acknowledged holds, each
-// once, and each mail is sent once.
+// turn while four identity providers create, change, suspend and delete people, and change groups. Each answer is
+// right, or one that says to come back; what was acknowledged holds, each once, and each mail is sent once.
 func TestManyServersLoseNothingThatWasAcknowledged(t *testing.T) {
 	t.Parallel()
 	long, _ := time.ParseDuration(os.Getenv(faultsFor))
@@ -250,14 +249,14 @@ func TestManyServersLoseNothingThatWasAcknowledged(t *testing.T) {
 	f := newFleet(t, d.url(), 2)
 	f.open(3)
 
-	w := f.write(6)
+	idps := f.simulate("entra", "okta", "onelogin", "keycloak")
 	begun := time.Now()
 	accountsKilled := 0
 	for round := 0; round == 0 || time.Since(begun) < long; round++ {
 		bridge := func(i int) func() {
 			return func() {
 				f.bridges[i].kill()
-				w.await(20)
+				idps.await(20)
 				f.startBridge(i, f.bridges[i].dir)
 			}
 		}
@@ -270,7 +269,7 @@ func TestManyServersLoseNothingThatWasAcknowledged(t *testing.T) {
 		server := func(i int, how syscall.Signal) func() {
 			return func() {
 				f.servers[i].end(how)
-				w.await(20)
+				idps.await(20)
 				f.servers[i].start()
 				f.servers[i].await()
 				if how == syscall.SIGKILL {
@@ -303,21 +302,21 @@ func TestManyServersLoseNothingThatWasAcknowledged(t *testing.T) {
 		} {
 			at := time.Now()
 			fault.do()
-			w.await(60)
-			t.Logf("%s: %s, 60 more changes after %s", at.Sub(begun).Round(time.Second), fault.name,
+			idps.await(60)
+			t.Logf("%s: %s, 60 more writes after %s", at.Sub(begun).Round(time.Second), fault.name,
 				time.Since(at).Round(10*time.Millisecond))
 		}
 	}
-	people := w.end()
-	t.Logf("%s: %d changes acknowledged, %d requests sent again, of which %d may have had their effect",
-		time.Since(begun).Round(time.Second), w.done.Load(), w.repeated.Load(), w.uncertain.Load())
-	if w.uncertain.Load() == 0 {
+	idps.end()
+	t.Logf("%s: %d steps, %d writes acknowledged, %d requests sent again, of which %d may have had their effect",
+		time.Since(begun).Round(time.Second), idps.steps, idps.writes.Load(), idps.repeated.Load(),
+		idps.uncertain.Load())
+	if idps.uncertain.Load() == 0 {
 		t.Error("no answer was lost, so the test shows nothing")
 	}
 
-	f.checkPeople(people)
-	f.checkGroup(w.group, people)
-	f.checkMails(people, accountsKilled, long > 0)
+	f.checkCompanies(idps)
+	f.checkMails(idps, accountsKilled, long > 0)
 	t.Logf("account check: %s", output(t, "account", "check", "--database", f.database))
 	f.checkBridges()
 	f.checkLogs()
@@ -400,341 +399,6 @@ func (d *replicated) failOver() {
 	})
 	d.standby = next
 	d.acknowledgeByBoth()
-}
-
-// writers change people, each its own, and repeat a request until it is answered well.
-type writers struct {
-	f        *fleet
-	group    string // the path of the group of all
-	stop     context.CancelFunc
-	working  sync.WaitGroup
-	people   [][]*acknowledged // of each writer
-	sequence atomic.Int64
-
-	done, repeated, uncertain atomic.Int64
-}
-
-// An acknowledged is a person as it was acknowledged.
-type acknowledged struct {
-	id, userName, title string
-	in, gone            bool
-}
-
-func (f *fleet) write(n int) *writers {
-	f.t.Helper()
-	ctx, cancel := context.WithCancel(f.t.Context())
-	w := &writers{f: f, stop: cancel, people: make([][]*acknowledged, n)}
-	f.t.Cleanup(func() { w.stop(); w.working.Wait() })
-	client := w.client()
-	made, _ := w.send(client, http.MethodPost, "/Groups", `{"displayName":"all"}`)
-	w.group = "/Groups/" + newID(made)
-	for i := range n {
-		w.working.Go(func() {
-			client, random := w.client(), mathrand.New(mathrand.NewPCG(7, uint64(i)))
-			for ctx.Err() == nil && !f.t.Failed() {
-				if p := w.create(client); p != nil {
-					w.people[i] = append(w.people[i], p)
-				}
-				if len(w.people[i]) > 0 {
-					w.change(client, random, w.people[i][random.IntN(len(w.people[i]))])
-				}
-			}
-		})
-	}
-	return w
-}
-
-// client returns one that makes a connection for each request, so that it asks the bridges in turn.
-func (w *writers) client() *http.Client {
-	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
-}
-
-// await waits until so many more changes are acknowledged.
-func (w *writers) await(more int64) {
-	w.f.t.Helper()
-	before := w.done.Load()
-	await(w.f.t, "changes that are acknowledged", func() bool {
-		if w.f.t.Failed() {
-			w.f.t.FailNow()
-		}
-		return w.done.Load() >= before+more
-	})
-}
-
-// end lets the writers finish, and returns all people.
-func (w *writers) end() []*acknowledged {
-	w.stop()
-	w.working.Wait()
-	return slices.Concat(w.people...)
-}
-
-// create creates a person, or finds the one whose creation was not acknowledged.
-func (w *writers) create(client *http.Client) *acknowledged {
-	p := &acknowledged{userName: fmt.Sprintf("p%d@example.com", w.sequence.Add(1))}
-	got, again := w.send(client, http.MethodPost, "/Users", person(p.userName))
-	switch {
-	case got.status == http.StatusCreated:
-		p.id = newID(got)
-	case got.status == http.StatusConflict && again:
-		var list struct {
-			Resources []struct {
-				ID string `json:"id"`
-			} `json:"Resources"`
-		}
-		got, _ = w.send(client, http.MethodGet, "/Users?filter="+url.QueryEscape(`userName eq "`+p.userName+`"`), "")
-		if json.Unmarshal([]byte(got.body), &list) != nil || len(list.Resources) != 1 {
-			w.f.t.Errorf("looking for %s: %d %s", p.userName, got.status, got.body)
-			return nil
-		}
-		p.id = list.Resources[0].ID
-	default:
-		w.f.t.Errorf("creating %s: %d %s", p.userName, got.status, got.body)
-		return nil
-	}
-	w.done.Add(1)
-	return p
-}
-
-// change changes a person, or looks whether it is as it was acknowledged.
-func (w *writers) change(client *http.Client, random *mathrand.Rand, p *acknowledged) {
-	path := "/Users/" + p.id
-	operation := func(path, body string) bool {
-		got, _ := w.send(client, http.MethodPatch, path,
-			`{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[`+body+`]}`)
-		return w.check(p, body, got.status == http.StatusOK || got.status == http.StatusNoContent, got)
-	}
-	switch n := random.IntN(10); {
-	case p.gone:
-		got, _ := w.send(client, http.MethodGet, path, "")
-		w.check(p, "read after its deletion", got.status == http.StatusNotFound, got)
-	case n < 2:
-		got, _ := w.send(client, http.MethodGet, path, "")
-		var now struct {
-			UserName string `json:"userName"`
-			Title    string `json:"title"`
-		}
-		right := json.Unmarshal([]byte(got.body), &now) == nil && now.UserName == p.userName && now.Title == p.title
-		w.check(p, "read, with the title "+p.title, got.status == http.StatusOK && right, got)
-	case n < 5:
-		title := fmt.Sprintf("title %d", w.sequence.Add(1))
-		if operation(path, fmt.Sprintf(`{"op":"replace","path":"title","value":%q}`, title)) {
-			p.title = title
-		}
-	case n < 8:
-		if operation(w.group, fmt.Sprintf(`{"op":"add","path":"members","value":[{"value":%q}]}`, p.id)) {
-			p.in = true
-		}
-	case n < 9:
-		if operation(w.group, fmt.Sprintf(`{"op":"remove","path":"members[value eq \"%s\"]"}`, p.id)) {
-			p.in = false
-		}
-	default:
-		got, again := w.send(client, http.MethodDelete, path, "")
-		gone := got.status == http.StatusNoContent || got.status == http.StatusNotFound && again
-		if w.check(p, "deleted", gone, got) {
-			p.gone, p.in = true, false
-		}
-	}
-}
-
-func (w *writers) check(p *acknowledged, what string, right bool, got reply) bool {
-	if !right {
-		w.f.t.Errorf("%s (%s), %s: %d %s", p.userName, p.id, what, got.status, got.body)
-		return false
-	}
-	w.done.Add(1)
-	return true
-}
-
-// send repeats a request until the answer is none that says to come back. It reports whether one before may have had
-// its effect.
-func (w *writers) send(client *http.Client, method, path, body string) (got reply, again bool) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.f.t.Context()), timeout)
-	defer cancel()
-	c := stubbornClient{http: client, url: "http://" + w.f.front.address + "/scim/v2", token: w.f.pair.token.Reveal()}
-	for {
-		got, err := c.once(ctx, method, path, body)
-		switch {
-		case ctx.Err() != nil:
-			w.f.t.Errorf("%s %s was never answered: %d %s %v", method, path, got.status, got.body, err)
-			return got, again
-		case err == nil && got.status != http.StatusServiceUnavailable && got.status != http.StatusTooManyRequests:
-			return got, again
-		case err == nil && got.header.Get("Retry-After") == "":
-			w.f.t.Errorf("%s %s: %d without Retry-After", method, path, got.status)
-		}
-		if !again && method != http.MethodGet {
-			w.uncertain.Add(1)
-		}
-		again = true
-		w.repeated.Add(1)
-		// Not as the Retry-After says, which is longer than the outage.
-		time.Sleep(50*time.Millisecond + mathrand.N(100*time.Millisecond))
-	}
-}
-
-func newID(r reply) string {
-	var made struct {
-		ID string `json:"id"`
-	}
-	_ = json.Unmarshal([]byte(r.body), &made)
-	return made.ID
-}
-
-// get reads something by the balancer.
-func (f *fleet) get(path string, into any) {
-	f.t.Helper()
-	got := ask(f.t, http.MethodGet, "http://"+f.front.address+"/scim/v2"+path, f.pair.token.Reveal(), "")
-	if err := json.Unmarshal([]byte(got.body), into); err != nil || got.status != http.StatusOK {
-		f.t.Fatalf("%s: %d %s", path, got.status, got.body)
-	}
-}
-
-// checkPeople compares all people with those that were acknowledged.
-func (f *fleet) checkPeople(people []*acknowledged) {
-	f.t.Helper()
-	want := make(map[string]string)
-	for _, p := range people {
-		if !p.gone {
-			want[p.userName] = p.id + " " + p.title
-		}
-	}
-	have := make(map[string]string)
-	for first := 1; ; {
-		var page struct {
-			Resources []struct {
-				ID       string `json:"id"`
-				UserName string `json:"userName"`
-				Title    string `json:"title"`
-			} `json:"Resources"`
-		}
-		f.get(fmt.Sprintf("/Users?startIndex=%d&count=200&attributes=userName,title", first), &page)
-		for _, p := range page.Resources {
-			if have[p.UserName] != "" {
-				f.t.Errorf("%s is there twice", p.UserName)
-			}
-			have[p.UserName] = p.ID + " " + p.Title
-		}
-		if first += len(page.Resources); len(page.Resources) == 0 {
-			break
-		}
-	}
-	for name, person := range want {
-		if have[name] != person {
-			f.t.Errorf("%s is %q, and %q was acknowledged", name, have[name], person)
-		}
-	}
-	for name := range have {
-		if want[name] == "" {
-			f.t.Errorf("%s is there, and should not be", name)
-		}
-	}
-	f.t.Logf("%d people, %d deleted", len(have), len(people)-len(want))
-}
-
-// checkGroup compares the members of the group with those that were acknowledged.
-func (f *fleet) checkGroup(group string, people []*acknowledged) {
-	f.t.Helper()
-	want := make(map[string]bool)
-	for _, p := range people {
-		if p.in {
-			want[p.id] = true
-		}
-	}
-	var got struct {
-		Members []struct {
-			Value string `json:"value"`
-		} `json:"members"`
-	}
-	f.get(group, &got)
-	have := make(map[string]bool)
-	for _, m := range got.Members {
-		if have[m.Value] {
-			f.t.Errorf("%s is a member twice", m.Value)
-		}
-		have[m.Value] = true
-	}
-	if !maps.Equal(want, have) {
-		f.t.Errorf("the group has %d members, want %d", len(have), len(want))
-	}
-	f.t.Logf("%d members", len(have))
-}
-
-// checkMails compares the mails that arrived with the people. A mail whose sender was killed comes after the lease, for
-// which the test need not wait; that mail alone may come twice, once for each server that was killed.
-func (f *fleet) checkMails(people []*acknowledged, killed int, wait bool) {
-	f.t.Helper()
-	var waiting []account.Mail
-	await(f.t, "the mails", func() bool {
-		var err error
-		if waiting, err = f.model.Mails(f.t.Context(), store.MailWaiting); err != nil {
-			f.t.Fatal(err)
-		}
-		return len(waiting) == 0 || !wait && !slices.ContainsFunc(waiting, func(m account.Mail) bool {
-			return m.LeasedUntil.Before(time.Now())
-		})
-	})
-	leased := make(map[string]bool)
-	for _, m := range waiting {
-		leased[m.Recipient] = true
-	}
-	got := make(map[string]map[string]int) // by recipient and id
-	twice := 0
-	for _, m := range f.mails.Mails() {
-		to := strings.Trim(strings.TrimPrefix(m.To, "TO:"), "<>")
-		if got[to] == nil {
-			got[to] = make(map[string]int)
-		}
-		if got[to][m.Header("Message-ID")]++; got[to][m.Header("Message-ID")] > 1 {
-			twice++
-		}
-	}
-	for _, p := range people {
-		n := len(got[p.userName])
-		if n > 1 || n == 0 && !p.gone && !leased[p.userName] {
-			f.t.Errorf("%s got %d invitations", p.userName, n)
-		}
-	}
-	if twice > killed || len(waiting) > killed+2 {
-		f.t.Errorf("%d mails were sent twice, %d wait for the end of a lease, and %d servers were killed", twice,
-			len(waiting), killed)
-	}
-	f.t.Logf("%d people got mail, %d the same mail twice; %d mails wait for the end of a lease", len(got), twice,
-		len(waiting))
-}
-
-// checkBridges looks at what the account knows of the bridges: they keep their names.
-func (f *fleet) checkBridges() {
-	f.t.Helper()
-	list, err := f.model.Bridges(f.t.Context(), "", 100)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	live := 0
-	for _, b := range list.Items {
-		if b.Live {
-			live++
-		}
-	}
-	if live != len(f.bridges) || len(list.Items) != len(f.bridges) {
-		f.t.Errorf("the account knows %d bridges, %d of them live, want %d", len(list.Items), live, len(f.bridges))
-	}
-}
-
-// checkLogs looks for errors that no operator can do anything about.
-func (f *fleet) checkLogs() {
-	f.t.Helper()
-	for _, file := range f.logs {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
-			if strings.Contains(line, "code=internal") || strings.Contains(line, "panic") {
-				f.t.Errorf("an account server logged %s", line)
-			}
-		}
-	}
 }
 
 // A rule that was written through one server holds at another from the moment of the answer on: no request that began
@@ -836,4 +500,12 @@ func TestAMailOfOneServerIsSentByAnother(t *testing.T) {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
 	await(t, "the mail", func() bool { return len(f.mails.Mails()) == 1 })
+}
+
+func newID(r reply) string {
+	var made struct {
+		ID string `json:"id"`
+	}
+	_ = json.Unmarshal([]byte(r.body), &made)
+	return made.ID
 }
