@@ -302,7 +302,7 @@ func inspect(ctx context.Context, path string) (n Snapshot, err error) {
 		return n, err
 	}
 	if have > know {
-		return n, newerSchema(have, know)
+		return n, newerSchemaError{have, know}
 	}
 	var faults []Fault
 	if have < know { // the rules are those of this version's schema

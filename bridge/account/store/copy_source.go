@@ -181,7 +181,7 @@ func (s *copySource) refuse(ctx context.Context, tables string) error {
 	case err != nil:
 		return err
 	case have > know:
-		return newerSchema(have, know)
+		return newerSchemaError{have, know}
 	case have < know:
 		return fmt.Errorf("%w: version %d, and this scim-bridge has %d", ErrOlderSchema, have, know)
 	}

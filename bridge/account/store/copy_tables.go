@@ -46,7 +46,7 @@ func (t table) names() (names []string) {
 }
 
 // readTables returns the tables of a SQLite database, each after those that it refers to. They are those of PostgreSQL,
-// too; admission_version, which that has beside them, is of servers and not of an account.
+// too; admission_version and schema_compatibility, which that has beside them, are of servers and not of an account.
 func readTables(ctx context.Context, tx *Tx) (all []table, err error) {
 	names, err := All(ctx, tx, scanText, `SELECT name FROM sqlite_schema WHERE type = 'table'
 		AND name NOT LIKE 'sqlite%' AND name <> 'goose_db_version' ORDER BY name`)

@@ -94,7 +94,7 @@ func upgrade(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder stri
 	}
 	sources := p.ListSources()
 	if know := sources[len(sources)-1].Version; have > know {
-		return newerSchema(have, know)
+		return newerSchemaError{have, know}
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("bringing the schema up to date: %w", err)
@@ -102,9 +102,12 @@ func upgrade(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder stri
 	return nil
 }
 
-func newerSchema(have, know int64) error {
-	return fmt.Errorf("its schema is version %d, and this scim-bridge knows up to %d; run the newer scim-bridge that "+
-		"wrote it", have, know)
+// A newerSchemaError is that of a schema that this program does not know.
+type newerSchemaError struct{ have, know int64 }
+
+func (e newerSchemaError) Error() string {
+	return fmt.Sprintf("its schema is version %d, and this scim-bridge knows up to %d; run the newer scim-bridge that "+
+		"wrote it", e.have, e.know)
 }
 
 // schemaVersion returns the version of the schema that the database has, and the newest one that this program knows.
@@ -136,7 +139,7 @@ func (p *postgres) bringUpToDate(ctx context.Context, create bool) error {
 	case err == nil && have == know:
 		return nil
 	case err == nil && have > know:
-		return newerSchema(have, know)
+		return tx.refuseNewer(ctx, newerSchemaError{have, know})
 	case hasNoTable(err) && !create:
 		return ErrNoSchema
 	}
@@ -146,8 +149,27 @@ func (p *postgres) bringUpToDate(ctx context.Context, create bool) error {
 	}
 	db := stdlib.OpenDB(*p.config)
 	err = upgrade(ctx, db, goose.DialectPostgres, ofPostgres)
-	_, ended := p.writer.Exec(ctx, "ROLLBACK") // nothing was written here
+	_, ended := p.writer.Exec(ctx, "ROLLBACK")                 // nothing was written here
+	if newer, ok := errors.AsType[newerSchemaError](err); ok { // a newer program had the lock before
+		err = tx.refuseNewer(ctx, newer)
+	}
 	return errors.Join(postgresError(err), postgresError(ended), db.Close())
+}
+
+// refuseNewer returns the error, unless the migrations that this program does not know say that it works with their
+// schema. So an account server can be started again while others are replaced by those of a newer version.
+func (tx *Tx) refuseNewer(ctx context.Context, newer newerSchemaError) error {
+	var version, since int64
+	err := tx.QueryRow(ctx, `SELECT version, since FROM schema_compatibility`).Scan(&version, &since)
+	switch {
+	case hasNoTable(err) || errors.Is(err, ErrNoRow):
+		return newer
+	case err != nil:
+		return err
+	case version != newer.have || since > newer.know: // a migration that says nothing leaves the version behind
+		return newer
+	}
+	return nil
 }
 
 // refuseServer returns an error for a server that cannot have the database.

@@ -31,7 +31,8 @@ type Store struct {
 var ErrClosed = errors.New("the database is closed")
 
 // Open opens the database at dsn, `sqlite:PATH` or `postgres://...`, and brings its schema up to date. A SQLite
-// database is made if it is not there. It refuses a schema that is newer than this program.
+// database is made if it is not there. It refuses a schema that is newer than this program, unless it is PostgreSQL's
+// and its migrations say that this program works with it.
 func Open(ctx context.Context, dsn string) (*Store, error) { return OpenWaiting(ctx, dsn, lockWait) }
 
 // lockWait is how long a write waits for another process's to end.

@@ -83,6 +83,7 @@ func (b *balancer) serve(ctx context.Context, client net.Conn) {
 type fleet struct {
 	*realAccount
 	t          *testing.T
+	program    string // that is started from now on
 	database   string
 	adminToken string
 	mails      *smtptest.Server
@@ -99,7 +100,13 @@ type fleet struct {
 // newFleet makes an account in a database, and starts so many account servers, all at once.
 func newFleet(t *testing.T, database string, servers int) *fleet {
 	t.Helper()
-	f := &fleet{t: t, database: database, mails: smtptest.New(t, nil)}
+	return newFleetOf(t, "scim-bridge", database, servers)
+}
+
+// newFleetOf is newFleet of a program.
+func newFleetOf(t *testing.T, program, database string, servers int) *fleet {
+	t.Helper()
+	f := &fleet{t: t, program: program, database: database, mails: smtptest.New(t, nil)}
 	rows, err := store.Open(t.Context(), database)
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +168,8 @@ func (f *fleet) open(bridges int, args ...string) {
 
 func (f *fleet) startBridge(i int, dir string) {
 	f.t.Helper()
-	f.bridges[i] = serve(f.t, dir, append([]string{"--listen", f.addresses[i]}, f.bridgeArgs...)...)
+	args := serveArgs(dir, append([]string{"--listen", f.addresses[i]}, f.bridgeArgs...))
+	f.bridges[i] = start(f.t, dir, exec.CommandContext(context.WithoutCancel(f.t.Context()), f.program, args...))
 }
 
 // An accountServer is a scim-bridge account serve of a fleet.
@@ -181,7 +189,7 @@ func (s *accountServer) start() {
 	if !s.mute {
 		args = append(args, "--smtp-url", "smtp://"+s.fleet.mails.Address, "--mail-from", "it@example.com")
 	}
-	s.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", args...)
+	s.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), s.fleet.program, args...)
 	log, err := os.CreateTemp(t.TempDir(), "account-log")
 	if err != nil {
 		t.Fatal(err)

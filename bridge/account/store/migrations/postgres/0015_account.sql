@@ -456,9 +456,17 @@ CREATE TRIGGER generations_changed AFTER INSERT OR UPDATE OR DELETE ON generatio
 CREATE TRIGGER sessions_changed AFTER INSERT OR DELETE OR UPDATE OF digest, id, epoch, instance, created_at, expires_at
     ON sessions EXECUTE FUNCTION move_admission_version();
 
+-- One row, for programs that do not know this schema: see the README of the migrations.
+CREATE TABLE schema_compatibility (
+    one     BIGINT PRIMARY KEY CHECK (one = 1),
+    version BIGINT NOT NULL, -- the schema that since is about
+    since   BIGINT NOT NULL -- programs that know this version of the schema, or a later one, work with it
+);
+INSERT INTO schema_compatibility (one, version, since) VALUES (1, 15, 15);
+
 -- +goose Down
 
-DROP TABLE admission_version, mail_server, audit_chain, audit, refused_tokens, access_counts, withdrawals,
+DROP TABLE schema_compatibility, admission_version, mail_server, audit_chain, audit, refused_tokens, access_counts, withdrawals,
     holds, people_counts, two_factor, outbox, idempotency, attempts, bridges, sessions, handshakes, generations,
     integration, signup_domains, firewall_rules, firewall, tokens, address_changes, nestings, memberships, groups,
     person_emails, people, members, account CASCADE;
