@@ -74,6 +74,7 @@ func Start(t testing.TB) *Cluster {
 	c.startRuntime()
 	c.load()
 	c.startControl()
+	c.serveNames()
 	c.startNode()
 	t.Logf("the cluster is ready after %s", time.Since(begun).Round(100*time.Millisecond))
 	return c
@@ -346,6 +347,7 @@ func (c *Cluster) startNode() {
 		},
 		"authorization": map[string]string{"mode": "AlwaysAllow"},
 		"resolvConf":    "", "imageGCHighThresholdPercent": 100,
+		"clusterDNS": []string{Node}, "clusterDomain": domain,
 		"evictionHard": map[string]string{"memory.available": "1Mi"},
 	})
 	if err != nil {
