@@ -7,9 +7,11 @@ import (
 
 // An engine is a kind of database.
 type engine interface {
-	// read calls fn with a transaction that reads one snapshot: all that was committed before the call, and nothing
-	// that is committed after fn began.
-	read(ctx context.Context, s *Store, fn func(tx *Tx) error) error
+	// beginRead begins a transaction that reads one snapshot: all that was committed before the call, and nothing that
+	// is committed after its end. It must be ended with what its reading has failed with, or nil, and the same context;
+	// endRead returns what that is to the caller. (A method that calls a function would have each caller allocate.)
+	beginRead(ctx context.Context, s *Store) (*Tx, error)
+	endRead(ctx context.Context, tx *Tx, failed error) error
 
 	// begin begins the transaction of a batch of writes, in which nothing changes but by it. Then comes a commit, which
 	// makes it durable, or a rollback. Only one goroutine calls them.

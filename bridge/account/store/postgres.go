@@ -107,15 +107,18 @@ func newPostgres(dsn string, wait time.Duration) (*postgres, *pgxpool.Config, er
 	}, config, nil
 }
 
-// read implements engine. The transaction begins with its first statement, in one exchange with the server.
-func (p *postgres) read(ctx context.Context, in *Store, fn func(tx *Tx) error) error {
-	c := &postgresReader{postgres: p}
-	defer c.end()
-	err := fn(&Tx{store: in, conn: c, names: make(map[string]*groupName)})
-	if ctx.Err() != nil && err != nil {
+// beginRead implements engine. The transaction begins with its first statement, in one exchange with the server.
+func (p *postgres) beginRead(_ context.Context, in *Store) (*Tx, error) {
+	return &Tx{store: in, conn: &postgresReader{postgres: p}, names: make(map[string]*groupName)}, nil
+}
+
+// endRead implements engine.
+func (p *postgres) endRead(ctx context.Context, tx *Tx, failed error) error {
+	tx.conn.(*postgresReader).end()
+	if ctx.Err() != nil && failed != nil {
 		return ctx.Err()
 	}
-	return err
+	return failed
 }
 
 // whileAway calls try again while the server is away, for a time.

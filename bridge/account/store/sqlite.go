@@ -109,34 +109,37 @@ func makeFile(path, like string) error {
 	return errors.Join(err, f.Close())
 }
 
-// read implements engine. The snapshot is kept for the next read.
-func (s *sqlite) read(ctx context.Context, in *Store, fn func(tx *Tx) error) error {
+// beginRead implements engine.
+func (s *sqlite) beginRead(ctx context.Context, in *Store) (*Tx, error) {
 	c, err := s.readers.take(ctx)
 	if err != nil {
-		return fmt.Errorf("beginning to read: %w", err)
+		return nil, fmt.Errorf("beginning to read: %w", err)
 	}
-	defer s.readers.giveBack(c)
-	newest, known := s.index.header()
-	if err := c.begin(newest, known); err != nil {
+	if err := c.begin(s.index.header()); err != nil {
 		c.broken = true
-		return fmt.Errorf("beginning to read: %w", err)
+		s.readers.giveBack(c)
+		return nil, fmt.Errorf("beginning to read: %w", err)
 	}
 	c.within(ctx)
-	keep := false
-	defer func() {
-		c.within(context.Background())
-		if keep {
-			c.keep(newest)
-		} else if err := c.end(); err != nil {
+	return &Tx{store: in, conn: c, names: c.names}, nil
+}
+
+// endRead implements engine. The snapshot is kept for the next read.
+func (s *sqlite) endRead(ctx context.Context, tx *Tx, failed error) error {
+	c := tx.conn.(*sqliteConn)
+	c.within(context.Background())
+	if failed != nil || !c.atKnown || s.index.isLong(c.at) {
+		if err := c.end(); err != nil {
 			c.broken = true
 		}
-	}()
-	err = fn(&Tx{store: in, conn: c, names: c.names})
-	keep = err == nil && known && !s.index.isLong(newest)
-	if ctx.Err() != nil && errors.Is(err, sqlite3.INTERRUPT) {
+	} else {
+		c.kept = true
+	}
+	s.readers.giveBack(c)
+	if ctx.Err() != nil && errors.Is(failed, sqlite3.INTERRUPT) {
 		return ctx.Err()
 	}
-	return storageError(err)
+	return storageError(failed)
 }
 
 // begin implements engine.

@@ -24,9 +24,10 @@ type sqliteConn struct {
 	prepared map[string]*sqlite3.Stmt
 	broken   bool // not fit for another transaction
 
-	kept  bool      // the last transaction goes on, and its snapshot serves the next one
-	at    walHeader // the newest state before the snapshot was taken
-	round int       // of the pool, before the snapshot was taken
+	kept    bool      // the last transaction goes on, and its snapshot serves the next one
+	at      walHeader // the newest state before the snapshot was taken
+	atKnown bool      // that was known
+	round   int       // of the pool, before the snapshot was taken
 
 	names map[string]*groupName // those that were read in the snapshot
 }
@@ -76,13 +77,11 @@ func (c *sqliteConn) begin(newest walHeader, known bool) error {
 			return err
 		}
 	}
+	c.at, c.atKnown = newest, known
 	c.names = make(map[string]*groupName)
 	_, err := c.run("BEGIN")
 	return err
 }
-
-// keep keeps the snapshot of the transaction for the next one.
-func (c *sqliteConn) keep(at walHeader) { c.kept, c.at = true, at }
 
 // end ends the transaction, in which nothing was written.
 func (c *sqliteConn) end() error {

@@ -284,6 +284,24 @@ func TestAPanicReachesItsCallerAndTheWriterLivesOn(t *testing.T) {
 	}
 }
 
+func TestAPanicOfAReadGivesItsConnectionBack(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for range 100 { // more than there are connections
+		func() {
+			defer func() {
+				if got := recover(); got != "boom" {
+					t.Errorf("recovered %v, want boom", got)
+				}
+			}()
+			_ = s.Read(t.Context(), func(context.Context, *store.Tx) error { panic("boom") })
+		}()
+	}
+	if got := count(t, s); got != 0 {
+		t.Errorf("%d rows, want none", got)
+	}
+}
+
 func TestACancelledCallerDoesNotDisturbTheOthers(t *testing.T) {
 	t.Parallel()
 	s := open(t)

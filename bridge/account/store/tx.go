@@ -94,12 +94,22 @@ func (r onlyRow) Scan(dest ...any) error {
 // Read calls fn with a snapshot of the database: all that was committed when
 // the first statement ran, and nothing later. Any number of reads run beside
 // each other and beside writes.
-func (s *Store) Read(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
+func (s *Store) Read(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) (err error) {
 	if outer, ok := ctx.Value(txKey{s}).(*Tx); ok {
 		return storageError(fn(ctx, outer))
 	}
-	return s.engine.read(ctx, s, func(tx *Tx) error { return fn(context.WithValue(ctx, txKey{s}, tx), tx) })
+	tx, err := s.engine.beginRead(ctx, s)
+	if err != nil {
+		return err
+	}
+	err = errPanic
+	defer func() { err = s.engine.endRead(ctx, tx, err) }()
+	err = fn(context.WithValue(ctx, txKey{s}, tx), tx)
+	return err
 }
+
+// errPanic is what a read has failed with if its function has not returned.
+var errPanic = errors.New("panic in a transaction")
 
 // nest runs fn inside a transaction that is already under way. What fn has sent, and not asked for, may fail later.
 func (tx *Tx) nest(ctx context.Context, fn func(context.Context, *Tx) error) error {
