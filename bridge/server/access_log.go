@@ -36,15 +36,14 @@ func logLine(r *http.Request, x *httpkit.Request, answer httpkit.Answer) []any {
 	line := append(make([]any, 0, 20),
 		"method", httpkit.Method(r.Method), "route", x.Route, "status", answer.Status, "bytes", answer.Bytes,
 		"ms", answer.Took.Milliseconds(), "client", x.Client, "request_id", x.ID)
-	for _, f := range [...]struct{ key, value string }{
-		{"resource_id", resourceID(r, answer)},
-		{"token", x.Caller},
-		{"user_agent", userAgent(r)},
-	} {
-		if f.value != "" {
-			line = append(line, f.key, f.value)
+	add := func(key any, value string) { // a constant in an interface is not allocated
+		if value != "" {
+			line = append(line, key, value)
 		}
 	}
+	add("resource_id", resourceID(r, answer))
+	add("token", x.Caller)
+	add("user_agent", userAgent(r))
 	return line
 }
 
