@@ -37,14 +37,19 @@ func startContenders(ctx context.Context, o options, folder string, programs []p
 			modes = []string{"peer-" + p.peer}
 		}
 		for _, mode := range modes {
-			s, err := newSite(ctx, filepath.Join(folder, fmt.Sprintf("%s-%t", mode, p.isOld)), p, people)
+			loaded := people
+			if o.fill {
+				loaded = min(people, template+1)
+			}
+			s, err := newSite(ctx, filepath.Join(folder, fmt.Sprintf("%s-%d-%t", mode, people, p.isOld)), p, loaded)
 			if err != nil {
 				return all, err
 			}
 			c := &contender{site: s}
 			all = append(all, c)
 			if start, apart := map[string]func(context.Context) error{
-				"two": c.startTwo, "postgres": c.startPostgres,
+				"two":      c.startTwo,
+				"postgres": func(ctx context.Context) error { return c.startPostgres(ctx, people) },
 			}[mode]; apart {
 				c.stopServers()
 				if err := start(ctx); err != nil {
@@ -170,7 +175,7 @@ func (c *contender) drive(ctx context.Context, o options, phase, connections int
 		next: p.next, want: p.want, unit: p.unit, servers: c.servers, allocations: allocations,
 	}
 	if c.counter != nil {
-		d.exchanges = c.counter.sent.Load
+		d.exchanges = c.counter.Sent
 	}
 	m, err := drive(ctx, d)
 	if endErr := end(); err == nil {

@@ -4,6 +4,7 @@
 //
 //	make bench
 //	go run ./test/bench/requests --people 10000,100000
+//	go run ./test/bench/requests --people 1000000 --fill --modes postgres
 //	go run ./test/bench/requests --against OLDER-SCIM-BRIDGE
 //	go run ./test/bench/requests --beside 'other=other-server --memory'
 //
@@ -40,6 +41,10 @@
 //     bridge and account together, in two of the bridge alone.
 //   - trips is how often the account has sent to PostgreSQL for one operation.
 //   - bytes is the size of the answer's body.
+//
+// With --fill only the first thousand people come by the account's rules, and all others by SQL, in PostgreSQL: rows
+// like theirs, all in the group of all. They have no events in the audit log, mails and answers to requests, as if
+// those had become too old. The rest of the account is the same, and account check finds nothing.
 //
 // A bulk request counts as its thousand operations. Resident memory is told
 // after the table, before and after the load; the bridge's should not depend

@@ -18,6 +18,7 @@ import (
 // options are the flags.
 type options struct {
 	people      []int
+	fill        bool // most people are made by SQL, in PostgreSQL
 	connections []int
 	repeat      int
 	time        time.Duration
@@ -70,13 +71,15 @@ func parse(args []string) (options, error) {
 	})
 	flags.IntVar(&o.repeat, "repeat", 5, "how many rounds there are of each phase; the table has the medians")
 	flags.DurationVar(&o.time, "time", 300*time.Millisecond, "how long each measurement lasts")
+	flags.BoolVar(&o.fill, "fill", false, "make all people but the first thousand by SQL, like one of those: "+
+		"a million take minutes; with --modes postgres only")
 	flags.StringVar(&o.profile, "profile", "", "leave CPU profiles of every phase in this `folder`")
 	flags.BoolVar(&o.sizes, "sizes", false,
 		"measure instead how much memory a bridge of each size needs for groups of so many people")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	var faults [4]error
+	var faults [5]error
 	o.people, faults[0] = numbers(*people)
 	o.connections, faults[1] = numbers(*connections)
 	o.only, faults[2] = regexp.Compile(*only)
@@ -85,6 +88,9 @@ func parse(args []string) (options, error) {
 		return m == "dev" || m == "two" || m == "postgres"
 	}); len(unknown) > 0 {
 		faults[3] = fmt.Errorf("there is no mode %q; the modes are dev, two and postgres", unknown[0])
+	}
+	if o.fill && *modes != "postgres" {
+		faults[4] = errors.New("--fill is for --modes postgres alone")
 	}
 	if o.repeat < 1 {
 		o.repeat = 1

@@ -67,7 +67,16 @@ func (s *site) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	people := directory.New(a)
+	if err := s.loadInto(ctx, directory.New(a)); err != nil {
+		return err
+	}
+	// What the phases take away is counted, and not held, which is the exception.
+	limit := unlimited
+	_, err = a.UpdateProvisioning(ctx, nil, &limit, "")
+	return err
+}
+
+func (s *site) loadInto(ctx context.Context, people *directory.Directory) (err error) {
 	s.ids = make([]string, s.people)
 	errs := make([]error, loaders)
 	var parts sync.WaitGroup
@@ -87,12 +96,7 @@ func (s *site) load(ctx context.Context) error {
 	if s.group, err = group(ctx, people, "Everybody", s.ids); err != nil {
 		return err
 	}
-	if s.few, err = group(ctx, people, "A few", s.ids[:few]); err != nil {
-		return err
-	}
-	// What the phases take away is counted, and not held, which is the exception.
-	limit := unlimited
-	_, err = a.UpdateProvisioning(ctx, nil, &limit, "")
+	s.few, err = group(ctx, people, "A few", s.ids[:few])
 	return err
 }
 

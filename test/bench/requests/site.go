@@ -49,8 +49,8 @@ type site struct {
 	admin   string
 	servers []*process
 
-	postgres *postgres.Server // that has the account, in mode postgres
-	counter  *counter         // of exchanges with it
+	postgres *postgres.Server  // that has the account, in mode postgres
+	counter  *postgres.Counter // of exchanges with it
 }
 
 // newSite makes an account with people in it. It runs in mode dev afterwards, or as the other server that it is.
@@ -80,7 +80,7 @@ func newSite(ctx context.Context, folder string, p program, people int) (*site, 
 func (s *site) stop() {
 	s.stopServers()
 	if s.counter != nil {
-		s.counter.listener.Close()
+		_ = s.counter.Close()
 	}
 	if s.postgres != nil {
 		if err := s.postgres.Remove(); err != nil {
