@@ -14,12 +14,13 @@ import (
 // the third. The last two are the number as an externalId and as an employeeNumber end with it.
 const filling = `
 BEGIN;
+SET LOCAL session_replication_role = replica; -- no triggers: what they would write is in the rows already
 CREATE FUNCTION pg_temp.other(old text, n bigint) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
-	SELECT left(translate(encode(sha256(convert_to(old || n, 'UTF8')), 'hex'), '0189', 'ghij'), length(old)) $$;
+	SELECT left(translate(md5(old || n::text) || md5(n::text || old), '0189', 'ghij'), length(old)) $$;
 CREATE FUNCTION pg_temp.renumbered(old text, n bigint) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
 	SELECT replace(replace(replace(
 		replace(replace(replace(old, '%[4]s', chr(1)), '%[5]d', chr(2)), '%[1]d', chr(3)),
-		chr(1), to_char(n, 'FM000000000000')), chr(2), (100000 + n)::text), chr(3), n::text) $$;
+		chr(1), lpad(n::text, 12, '0')), chr(2), (100000 + n)::text), chr(3), n::text) $$;
 CREATE TEMPORARY TABLE template AS SELECT id, member_id FROM people WHERE user_name = 'person%[1]d@example.com';
 
 INSERT INTO members SELECT made.* FROM template, members t, generate_series(%[2]d, %[3]d) AS n,
@@ -37,6 +38,7 @@ INSERT INTO people SELECT made.* FROM template, people t, generate_series(%[2]d,
 		'external_id', pg_temp.renumbered(t.external_id, n), 'display_name', pg_temp.renumbered(t.display_name, n),
 		'display_name_folded', pg_temp.renumbered(t.display_name_folded, n),
 		'attributes', pg_temp.renumbered(t.attributes, n), 'wanted_address', pg_temp.renumbered(t.wanted_address, n),
+		'member_address', pg_temp.renumbered(t.member_address, n),
 		'position', (SELECT max(position) FROM people) + 1 + n - %[2]d)) AS made
 	WHERE t.id = template.id;
 INSERT INTO person_emails SELECT made.* FROM template, person_emails t, generate_series(%[2]d, %[3]d) AS n,
