@@ -181,7 +181,7 @@ func (p *postgres) begin(in *Store) (*Tx, error) {
 		for column, into := range map[int]*int64{0: &tx.ahead.appended.Sequence, 2: &tx.ahead.position} {
 			if len(row[column]) > 0 {
 				if *into, err = strconv.ParseInt(string(row[column]), 10, 64); err != nil {
-					return nil, err
+					return nil, errors.Join(err, p.closeWriter())
 				}
 			}
 		}
