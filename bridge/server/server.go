@@ -31,7 +31,7 @@ type Server struct {
 	SCIM      SCIM
 	// Queue has SCIM requests wait for their turn. Nothing else does.
 	Queue *fair.Queue
-	// LongestWait is how long they wait at most, 20 s if zero.
+	// LongestWait is how long they wait at most, 10 s if zero.
 	LongestWait time.Duration
 	// Connection returns the state of the bridge's connection, as in package control.
 	Connection func() string

@@ -14,9 +14,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-// longestWait is how long a SCIM request waits for its turn at most. Together with the 25 s that the account may take,
-// it is less than the 60 s after which Entra ID gives a request up, and others later.
-const longestWait = 20 * time.Second
+// longestWait is how long a SCIM request waits for its turn at most. It leaves the account most of the 30 s after which
+// some identity providers give a request up; Entra ID does after 60 s.
+const longestWait = 10 * time.Second
 
 // maxDiscarded is how much of a body is read of a request that is refused, in bytes.
 const maxDiscarded = 64 << 20

@@ -175,8 +175,8 @@ func (c *crowd) leavesATurnTo(quiet *crowd, meanwhile func()) {
 	slices.Sort(took)
 	c.t.Logf("%.1f of the flood's requests for each of the quiet one's; p50 %s", each, took[asked/2])
 	if each > 3*floodedPlaces {
-		c.t.Errorf("the flood gets %.1f requests for each of another client's; more than %d means that it waits behind "+
-			"the flood", each, 3*floodedPlaces)
+		c.t.Errorf("the flood gets %.1f requests for each of another client's; more than %d means that it waits "+
+			"behind the flood", each, 3*floodedPlaces)
 	}
 	meanwhile()
 	stop()
