@@ -50,9 +50,9 @@ type TokenVerifier struct {
 	open *session.Header
 	// dead is the newest generation that was in use when its overlap ended.
 	dead int64
-	// openings counts how often a session was opened or sealed. A pass from an earlier
-	// count is invalid.
-	openings int64
+	// cookieKey is derived from the token and the entry in use; nil while sealed.
+	cookieKey []byte
+	sealed    time.Time // when an open session was last sealed
 	// accepted is the token that was accepted last.
 	accepted knownToken
 }
@@ -131,21 +131,34 @@ func (v *TokenVerifier) OnConnectorChange() {
 	if err == nil || err.Kind != Superseded {
 		return
 	}
-	v.dead, v.open, v.since = v.open.Epoch, nil, v.now()
-	v.openings++
-	v.connector.ClearCredentials()
+	v.dead = v.open.Epoch
+	v.close()
 }
 
 // Seal closes an open session and clears its credentials. The session is read again, and the next right token opens it.
 func (v *TokenVerifier) Seal() {
 	v.mu.Lock()
 	if v.open != nil {
-		v.open, v.since = nil, v.now()
-		v.openings++
-		v.connector.ClearCredentials()
+		v.close()
 	}
 	v.mu.Unlock()
 	v.Reload()
+}
+
+// close clears what the open session has brought.
+func (v *TokenVerifier) close() {
+	v.open, v.cookieKey = nil, nil
+	v.since = v.now()
+	v.sealed = v.since
+	v.connector.ClearCredentials()
+}
+
+// CookieKey returns the key for the cookies of the page. All bridges that one token has opened with the same session
+// have the same one; it is nil while the session is sealed. Who has signed in until sealed is signed out.
+func (v *TokenVerifier) CookieKey() (key []byte, sealed time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.cookieKey, v.sealed
 }
 
 // Pass returns a value for a cookie, derived from an accepted token and valid as long as
@@ -162,8 +175,8 @@ func (v *TokenVerifier) Pass(ctx context.Context, text string) string {
 	return v.pass(token.Fingerprint())
 }
 
-// IsValid reports whether a pass is valid: its token would be accepted, and the session has
-// not been sealed or changed since.
+// IsValid reports whether a pass is valid: its token would be accepted, and the session is open and the same. So it is
+// at each bridge of the session.
 func (v *TokenVerifier) IsValid(pass string) bool {
 	fingerprint, _, _ := strings.Cut(pass, " ")
 	v.mu.Lock()
@@ -194,7 +207,7 @@ func (v *TokenVerifier) pass(fingerprint string) string {
 	if !confirmed || v.checkAlive(state, epoch, v.open.Epoch) != nil {
 		return ""
 	}
-	return fmt.Sprintf("%s %s %d %d", fingerprint, v.file.Fingerprint(), epoch, v.openings)
+	return fmt.Sprintf("%s %s %d", fingerprint, v.file.Fingerprint(), epoch)
 }
 
 // State returns the state that is visible without a token.
@@ -326,8 +339,11 @@ func (v *TokenVerifier) unseal(token session.Token, entry session.Entry) *Error 
 		}
 		return unreadable(err)
 	}
-	v.open = &entry.Header
-	v.openings++
+	cookieKey, err := entry.CookieKey(token)
+	if err != nil {
+		return unreadable(err)
+	}
+	v.open, v.cookieKey = &entry.Header, cookieKey
 	v.connector.SetCredentials(creds, entry.Header.Epoch)
 	if v.isOld(entry.Header.Epoch) && v.file.Entries[0].Header.PreviousExpires.IsZero() {
 		// A bundle without the expiry of its second session is opened, so that the

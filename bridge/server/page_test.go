@@ -23,10 +23,18 @@ import (
 // isForm reports whether a page is the one that asks for the token.
 func isForm(body string) bool { return strings.Contains(body, `name="token"`) }
 
+// renewed returns the cookie that a browser has after an answer.
+func renewed(cookie string, answer http.Header) string {
+	if set, _, _ := strings.Cut(answer.Get("Set-Cookie"), ";"); set != "" {
+		return set
+	}
+	return cookie
+}
+
 // cookie signs in and returns the cookie.
 func (f *face) cookie(t *testing.T) string {
 	t.Helper()
-	_, _, header := f.post(t, "/app/sign-in", url.Values{"token": {"right"}})
+	_, _, header := f.signIn(t)
 	cookie, _, _ := strings.Cut(header.Get("Set-Cookie"), ";")
 	if cookie == "" {
 		t.Fatal("signing in gives no cookie")
@@ -62,8 +70,8 @@ func TestASignInEndsWhenItIsNotUsed(t *testing.T) {
 				if u.live {
 					header = append(header, "X-Live-Refresh", "1")
 				}
-				_, body, _ := f.get(t, "/app", "", header...)
-				open = !isForm(body)
+				_, body, answer := f.get(t, "/app", "", header...)
+				open, cookie = !isForm(body), renewed(cookie, answer)
 			}
 			if open != row.open {
 				t.Errorf("the page is open: %v, want %v", open, row.open)
@@ -77,9 +85,11 @@ func TestASignInEndsAfterADayOfWork(t *testing.T) {
 	f := newFace(t)
 	cookie := f.cookie(t)
 	for used := time.Duration(0); used < 12*time.Hour; used += 20 * time.Minute {
-		if _, body, _ := f.get(t, "/app", "", "Cookie", cookie); isForm(body) {
+		_, body, answer := f.get(t, "/app", "", "Cookie", cookie)
+		if isForm(body) {
 			t.Fatalf("the page closed after %s", used)
 		}
+		cookie = renewed(cookie, answer)
 		f.pass(20 * time.Minute)
 	}
 	if _, body, _ := f.get(t, "/app", "", "Cookie", cookie); !isForm(body) {
@@ -106,6 +116,70 @@ func TestSigningOutEndsEveryCopyOfTheCookie(t *testing.T) {
 	}
 	if _, body, _ := f.get(t, "/app", "", "Cookie", other); isForm(body) {
 		t.Error("another browser was signed out")
+	}
+}
+
+// A cookie that was copied is not kept alive by what its owner does.
+func TestACopyOfACookieEndsByItself(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	copied := f.cookie(t)
+	cookie := copied
+	for range 2 {
+		f.pass(20 * time.Minute)
+		_, _, answer := f.get(t, "/app", "", "Cookie", cookie)
+		cookie = renewed(cookie, answer)
+	}
+	if _, body, _ := f.get(t, "/app", "", "Cookie", cookie); isForm(body) {
+		t.Error("the owner is signed out")
+	}
+	if _, body, _ := f.get(t, "/app", "", "Cookie", copied); !isForm(body) {
+		t.Error("the copy opens the page 40 minutes later")
+	}
+}
+
+// A balancer sends each request to another bridge.
+func TestACookieIsGoodAtEveryBridgeOfItsSession(t *testing.T) {
+	t.Parallel()
+	f, same, other := newFace(t), newFace(t), newFace(t)
+	other.key = []byte(strings.Repeat("k", 32))
+	cookie := f.cookie(t)
+	opens := func(f *face, cookie string) bool {
+		_, body, _ := f.get(t, "/app", "", "Cookie", cookie)
+		return !isForm(body)
+	}
+	if !opens(f, cookie) || !opens(same, cookie) {
+		t.Error("it does not open a bridge of the session")
+	}
+	if opens(other, cookie) {
+		t.Error("it opens a bridge of another session")
+	}
+	f.pass(20 * time.Minute)
+	same.pass(20 * time.Minute)
+	_, _, answer := same.get(t, "/app", "", "Cookie", cookie)
+	second := renewed(cookie, answer)
+	f.pass(20 * time.Minute)
+	if !opens(f, second) || opens(f, cookie) {
+		t.Error("what was done at another bridge does not keep the sign-in alive")
+	}
+	// Being sealed ends what was before, and not what comes.
+	f.mu.Lock()
+	f.sealed = f.now
+	f.mu.Unlock()
+	if opens(f, second) {
+		t.Error("it opens a bridge that was sealed since")
+	}
+	f.pass(time.Second)
+	if !opens(f, f.cookie(t)) {
+		t.Error("nobody can sign in at a bridge that was sealed")
+	}
+	// Until it is unsealed, there is no key.
+	f.mu.Lock()
+	f.key = nil
+	f.mu.Unlock()
+	if code, body, header := f.signIn(t); code !=
+		http.StatusServiceUnavailable || !isForm(body) || header.Get("Set-Cookie") != "" || opens(f, second) {
+		t.Errorf("without a key: %d %v", code, header)
 	}
 }
 

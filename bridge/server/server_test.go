@@ -80,6 +80,8 @@ type face struct {
 	queue         *fair.Queue
 	block         chan struct{} // what /Users/slow waits for
 	grant         string        // what the account has confirmed of the right token
+	key           []byte        // of cookies
+	sealed        time.Time
 }
 
 // account is an account as the page's sections ask it.
@@ -147,6 +149,12 @@ func (r *round) LastRound() time.Time        { return r.at }
 func (r *round) Trigger()                    { r.triggered++ }
 func (r *round) Waiting() []bridge.Attention { return r.people }
 
+func (f *face) cookieKey() (key []byte, sealed time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.key, f.sealed
+}
+
 func (f *face) granted() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -198,7 +206,7 @@ func newFace(t *testing.T) *face {
 func newFaceThatWaits(t *testing.T, longest time.Duration) *face {
 	t.Helper()
 	f := &face{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: control.Ready, grant: "confirmed",
-		queue: fair.New(4), block: make(chan struct{})}
+		queue: fair.New(4), block: make(chan struct{}), key: make([]byte, 32)}
 	f.report = health.Report{Source: "account", State: health.Healthy}
 	checker := &health.Checker{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time,
 		Overlap: func() *health.Overlap {
@@ -246,10 +254,11 @@ func newFaceThatWaits(t *testing.T, longest time.Duration) *face {
 				page.Log(f.kept, f.journal),
 				page.Bundle(f.bundles),
 			},
-			Verify:  f.authenticator.Verify,
-			Pass:    func(context.Context, string) string { return f.granted() },
-			IsValid: func(pass string) bool { return pass == f.granted() },
-			Journal: f.journal, Logger: logger, Now: f.time,
+			Verify:    f.authenticator.Verify,
+			Pass:      func(context.Context, string) string { return f.granted() },
+			IsValid:   func(pass string) bool { return pass == f.granted() },
+			CookieKey: f.cookieKey,
+			Journal:   f.journal, Logger: logger, Now: f.time,
 		},
 		AccessLog: httpkit.AccessLog{
 			Logger: logger, Events: events, Metrics: metrics.Metrics,
@@ -707,7 +716,7 @@ func TestAnUnconfirmedTokenGetsNoCookieAndNoLog(t *testing.T) {
 	f := newFace(t)
 	f.report.Problems = []problem.Problem{problem.New(problem.AccountUnreachable, f.now, nil)}
 	f.confirm("")
-	code, body, header := f.post(t, "/app/sign-in", url.Values{"token": {"right"}})
+	code, body, header := f.signIn(t)
 	if code != 200 || !strings.Contains(body, "account_unreachable") || !strings.Contains(body, "has not confirmed") {
 		t.Errorf("the page: %d %s", code, body)
 	}
@@ -719,7 +728,7 @@ func TestAnUnconfirmedTokenGetsNoCookieAndNoLog(t *testing.T) {
 func TestACookieIsVoidWhenItsTokenIs(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)
-	_, _, header := f.post(t, "/app/sign-in", url.Values{"token": {"right"}})
+	_, _, header := f.signIn(t)
 	cookie, _, _ := strings.Cut(header.Get("Set-Cookie"), ";")
 	if _, body, _ := f.get(t, "/app/logs", "", "Cookie", cookie); !strings.Contains(body, "a line of the log") {
 		t.Fatalf("the cookie does not open the log: %s", body)
@@ -734,10 +743,11 @@ func TestACookieIsVoidWhenItsTokenIs(t *testing.T) {
 	}
 }
 
-// post sends a form and follows no redirect.
-func (f *face) post(t *testing.T, path string, form url.Values) (int, string, http.Header) {
+// signIn signs in to the page with the right token, and follows no redirect.
+func (f *face) signIn(t *testing.T) (int, string, http.Header) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+path, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+"/app/sign-in",
+		strings.NewReader(url.Values{"token": {"right"}}.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}

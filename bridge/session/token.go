@@ -108,6 +108,12 @@ func (t Token) sessionKey(salt []byte) ([]byte, error) {
 	return hkdf.Key(sha256.New, t.bytes(), salt, "scimbridge/session/key/v1", 32)
 }
 
+// CookieKey derives the key, of 32 bytes, for the cookies of a bridge's page: it is the same wherever t opens this
+// session.
+func (e Entry) CookieKey(t Token) ([]byte, error) {
+	return hkdf.Key(sha256.New, t.bytes(), e.salt, "scimbridge/session/cookie/v1", 32)
+}
+
 func (t Token) bytes() []byte { return []byte(t.random.Reveal()) }
 
 func checksum(random []byte) []byte {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 )
 
 // What the page shows comes from the bridge, its journal, its log and the account.
@@ -55,4 +57,59 @@ func TestThePageShowsWhatHappened(t *testing.T) {
 		}
 	}
 	tellsNothing(t, page("/app")+page("/app/log?level=debug"), pair)
+}
+
+// A balancer sends a browser's requests to the bridges of a session in turn, and replaces them.
+func TestASignInToThePageIsGoodAtEveryBridgeOfTheSession(t *testing.T) {
+	t.Parallel()
+	account := newAccount(t)
+	pair := account.activate()
+	open := func(b *process) *process {
+		t.Helper()
+		if _, err := b.control().Unseal(t.Context(), pair.token.Reveal()); err != nil {
+			t.Fatal(err)
+		}
+		b.awaitState(control.Ready)
+		return b
+	}
+	first, second := open(serve(t, folder(t, pair.sealed))), open(serve(t, folder(t, pair.sealed)))
+	opens := func(b *process, cookie string) bool {
+		t.Helper()
+		_, ok := b.logsWith(cookie)
+		return ok
+	}
+	cookie, _ := first.signIn(pair.token.Reveal())
+	other, _ := second.signIn(pair.token.Reveal())
+	for range 2 {
+		if !opens(first, cookie) || !opens(second, cookie) || !opens(first, other) {
+			t.Fatal("a sign-in at one bridge is none at another")
+		}
+	}
+	second.terminate()
+	second = serve(t, second.dir)
+	if opens(second, cookie) {
+		t.Error("a cookie opens a bridge that is sealed")
+	}
+	if open(second); !opens(second, cookie) {
+		t.Error("a bridge that was started again has signed the browser out")
+	}
+	ask(t, http.MethodPost, first.url("/app/sign-out"), "", "", "Cookie", cookie)
+	if opens(first, cookie) || !opens(first, other) {
+		t.Error("signing out did not end the sign-in, or ended another")
+	}
+	output(t, "seal", first.dir)
+	if open(first); opens(first, other) {
+		t.Error("a bridge that was sealed knows a sign-in of before")
+	}
+	// A new session is another key, and the token of a cookie that is over is refused.
+	rotated := account.rotate(pair, 0)
+	third := serve(t, folder(t, rotated.sealed))
+	if _, err := third.control().Unseal(t.Context(), rotated.token.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	third.awaitState(control.Ready)
+	if opens(third, other) {
+		t.Error("a cookie of the session before opens a bridge of the new one")
+	}
+	await(t, "the end of the sign-ins by the old token", func() bool { return !opens(second, other) })
 }

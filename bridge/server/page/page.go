@@ -24,17 +24,20 @@ type Page struct {
 	Sections []Section
 
 	Verify func(ctx context.Context, token string) error
-	// Pass returns a cookie's value for an accepted token; it is empty until the account
+	// Pass returns what a cookie has to have for an accepted token; it is empty until the account
 	// has confirmed the credentials. IsValid reports whether a pass is still valid.
 	Pass    func(ctx context.Context, token string) string
 	IsValid func(pass string) bool
-	Journal *journal.Journal // may be nil
-	Logger  hclog.Logger
-	Now     func() time.Time
+	// CookieKey returns the key that cookies are encrypted with, which the bridges of one session share; nil while
+	// there is none. Sign-ins that began until sealed are over.
+	CookieKey func() (key []byte, sealed time.Time)
+	Journal   *journal.Journal // may be nil
+	Logger    hclog.Logger
+	Now       func() time.Time
 	// Secure is set if the page is served over HTTPS.
 	Secure bool
 
-	sessions sessions
+	signedOut signedOut
 }
 
 //go:embed html
@@ -102,7 +105,7 @@ func static(name string) http.HandlerFunc {
 func (p *Page) signedInOnly(do func(*Visit), byToken func(v *Visit, confirmed bool)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case p.signedIn(r):
+		case p.signedIn(w, r):
 			do(p.visit(w, r))
 		case byToken != nil && httpkit.BearerToken(r) != "":
 			p.admitProgram(w, r, byToken)
@@ -120,7 +123,7 @@ func (p *Page) visit(w http.ResponseWriter, r *http.Request) *Visit {
 }
 
 func (p *Page) show(w http.ResponseWriter, r *http.Request) {
-	if !p.signedIn(r) {
+	if !p.signedIn(w, r) {
 		p.showSignIn(w, http.StatusOK, "")
 		return
 	}

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -81,23 +82,29 @@ func TestAnHourIsDrawn(t *testing.T) {
 	}
 }
 
-func TestSignInsAreBounded(t *testing.T) {
+func TestSignOutsAreBounded(t *testing.T) {
 	t.Parallel()
-	var s sessions
-	valid := func(pass string) bool { return pass == "pass" }
-	first := s.begin("pass", now)
-	for i := range maxSessions {
-		s.begin("pass", now.Add(time.Duration(i+1)*time.Second))
+	var o signedOut
+	at := func(i int) signIn {
+		return signIn{ID: fmt.Sprint(i), Began: now.Add(time.Duration(i) * time.Second)}
 	}
-	if len(s.all) != maxSessions {
-		t.Errorf("%d sign-ins are kept", len(s.all))
+	for i := range maxSignedOut + 1 {
+		o.add(at(i), now.Add(time.Hour))
 	}
-	if s.use(first, now.Add(time.Minute), false, valid) {
-		t.Error("the one that was used least recently is kept")
+	if len(o.began) != maxSignedOut {
+		t.Errorf("%d are kept", len(o.began))
 	}
-	s.begin("pass", now.Add(2*time.Hour))
-	if len(s.all) != 1 {
-		t.Errorf("%d sign-ins are kept after all others were over", len(s.all))
+	for i := range maxSignedOut + 1 {
+		if !o.has(at(i)) {
+			t.Errorf("sign-in %d of %d goes on", i, maxSignedOut+1)
+		}
+	}
+	if o.has(at(maxSignedOut+1)) || !o.has(signIn{ID: "older", Began: now}) {
+		t.Error("one that began later has ended, or one that is as old as one that was forgotten goes on")
+	}
+	o.add(signIn{ID: "last", Began: now.Add(20 * time.Hour)}, now.Add(20*time.Hour))
+	if len(o.began) != 1 {
+		t.Errorf("%d are kept after all others were over", len(o.began))
 	}
 }
 

@@ -1,8 +1,11 @@
 package page
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/rand"
-	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"sync"
 	"time"
@@ -16,78 +19,112 @@ const (
 	idleLife = 30 * time.Minute
 	// longestLife is how long it lasts at most.
 	longestLife = 12 * time.Hour
-	// maxSessions bounds the memory; beyond it, the sign-in that was used least recently ends.
-	maxSessions = 256
+	// renewal is after which time a request of a person gets a new cookie, or it would end while it is used.
+	renewal = time.Minute
+	// maxSignedOut bounds the memory; beyond it, all sign-ins end that are as old as the oldest of them.
+	maxSignedOut = 256
 )
 
-// sessions are the sign-ins. They end with the process.
-type sessions struct {
-	mu  sync.Mutex
-	all map[[sha256.Size]byte]*signIn // by the digest of the cookie's value
-}
-
+// A signIn is what a cookie has, encrypted and authenticated. The bridge keeps none: all bridges that a token has
+// opened with one session have the key, so that a balancer may send each request to another one.
 type signIn struct {
-	// pass says for which token it was; it is void when the token is, or when the bridge was sealed since.
-	pass        string
-	began, used time.Time
+	ID string `json:"id"`
+	// Pass says for which token it was; it is void when the token is.
+	Pass  string    `json:"pass"`
+	Began time.Time `json:"began"`
+	Used  time.Time `json:"used"`
 }
 
 func (s signIn) isOver(now time.Time) bool {
-	return now.Sub(s.used) >= idleLife || now.Sub(s.began) >= longestLife
+	return now.Sub(s.Used) >= idleLife || now.Sub(s.Began) >= longestLife
 }
 
-// begin returns the value of a new cookie.
-func (s *sessions) begin(pass string, now time.Time) string {
-	value := rand.Text()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.all == nil {
-		s.all = make(map[[sha256.Size]byte]*signIn)
+// cookieEncoding has one text for each value.
+var cookieEncoding = base64.RawURLEncoding.Strict()
+
+// seal returns the value of a cookie.
+func (s signIn) seal(key []byte) (string, error) {
+	aead, err := newAEAD(key)
+	if err != nil {
+		return "", err
 	}
-	for key, other := range s.all {
-		if other.isOver(now) {
-			delete(s.all, key)
+	plaintext, err := json.Marshal(s)
+	if err != nil {
+		return "", err
+	}
+	return cookieEncoding.EncodeToString(aead.Seal(nil, nil, plaintext, []byte(cookieName))), nil
+}
+
+// openSignIn returns what a cookie has, if its value was made with the key.
+func openSignIn(value string, key []byte) (s signIn, ok bool) {
+	aead, err := newAEAD(key)
+	if err != nil {
+		return signIn{}, false
+	}
+	sealed, err := cookieEncoding.DecodeString(value)
+	if err != nil {
+		return signIn{}, false
+	}
+	plaintext, err := aead.Open(nil, nil, sealed, []byte(cookieName))
+	if err != nil || json.Unmarshal(plaintext, &s) != nil {
+		return signIn{}, false
+	}
+	return s, true
+}
+
+func newAEAD(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// A signedOut has the sign-ins that were ended by a person at this bridge, until they would be over anyhow.
+type signedOut struct {
+	mu     sync.Mutex
+	began  map[string]time.Time // by ID
+	before time.Time            // those that began until then have ended
+}
+
+func (o *signedOut) add(s signIn, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.began == nil {
+		o.began = make(map[string]time.Time)
+	}
+	o.began[s.ID] = s.Began
+	oldest := s.ID
+	for id, began := range o.began {
+		if now.Sub(began) >= longestLife {
+			delete(o.began, id)
+		} else if began.Before(o.began[oldest]) {
+			oldest = id
 		}
 	}
-	if len(s.all) >= maxSessions {
-		var oldest [sha256.Size]byte
-		for key, other := range s.all {
-			if first := s.all[oldest]; first == nil || other.used.Before(first.used) {
-				oldest = key
-			}
-		}
-		delete(s.all, oldest)
+	if len(o.began) > maxSignedOut {
+		o.before = o.began[oldest]
+		delete(o.began, oldest)
 	}
-	s.all[sha256.Sum256([]byte(value))] = &signIn{pass: pass, began: now, used: now}
-	return value
 }
 
-// use reports whether a cookie's value is that of a sign-in. A request that is not idle keeps it alive.
-func (s *sessions) use(value string, now time.Time, idle bool, isValid func(pass string) bool) bool {
-	key := sha256.Sum256([]byte(value))
-	s.mu.Lock()
-	found := s.all[key]
-	pass := ""
-	if found != nil && !found.isOver(now) {
-		pass = found.pass
-	}
-	s.mu.Unlock()
-	if pass == "" || !isValid(pass) {
-		s.end(value)
-		return false
-	}
-	if !idle {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		found.used = now
-	}
-	return true
+func (o *signedOut) has(s signIn) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, ended := o.began[s.ID]
+	return ended || !s.Began.After(o.before)
 }
 
-func (s *sessions) end(value string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.all, sha256.Sum256([]byte(value)))
+// begin returns the cookie of a new sign-in.
+func (p *Page) begin(pass string) (*http.Cookie, error) {
+	now := p.Now()
+	return p.cookieOf(signIn{ID: rand.Text(), Pass: pass, Began: now, Used: now})
+}
+
+func (p *Page) cookieOf(s signIn) (*http.Cookie, error) {
+	key, _ := p.CookieKey()
+	value, err := s.seal(key)
+	return p.cookie(value), err
 }
 
 // cookie has no expiry of its own: the server knows when a sign-in is over.
@@ -102,13 +139,32 @@ func (p *Page) cookie(value string) *http.Cookie {
 	}
 }
 
-func (p *Page) signedIn(r *http.Request) bool {
+// signInOf returns the sign-in of a request's cookie, if it is not over.
+func (p *Page) signInOf(r *http.Request) (s signIn, ok bool) {
 	cookie, err := r.Cookie(cookieName)
-	if err != nil || !p.sessions.use(cookie.Value, p.Now(), isLive(r), p.IsValid) {
-		return false
+	if err != nil {
+		return signIn{}, false
+	}
+	key, sealed := p.CookieKey()
+	s, ok = openSignIn(cookie.Value, key)
+	if !ok || s.isOver(p.Now()) || !s.Began.After(sealed) || p.signedOut.has(s) || !p.IsValid(s.Pass) {
+		return signIn{}, false
 	}
 	httpkit.Admit(r.Context())
-	return true
+	return s, true
+}
+
+// signedIn reports whether a request is of somebody who is signed in, which keeps the sign-in alive if it is of a
+// person.
+func (p *Page) signedIn(w http.ResponseWriter, r *http.Request) bool {
+	s, ok := p.signInOf(r)
+	if now := p.Now(); ok && !isLive(r) && now.Sub(s.Used) >= renewal {
+		s.Used = now
+		if cookie, err := p.cookieOf(s); err == nil { // else the bridge was sealed just now
+			http.SetCookie(w, cookie)
+		}
+	}
+	return ok
 }
 
 // isLive reports whether the page's script made a request by itself, which does not keep a sign-in alive.

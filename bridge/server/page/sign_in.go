@@ -22,8 +22,13 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 	err := p.Verify(r.Context(), token)
 	if err == nil {
 		if pass := p.Pass(r.Context(), token); pass != "" {
+			cookie, err := p.begin(pass)
+			if err != nil { // the bridge was sealed just now
+				p.showSignIn(w, http.StatusServiceUnavailable, "The token cannot be checked now.")
+				return
+			}
 			p.record(r, journal.Event{Kind: journal.PageSignedIn})
-			http.SetCookie(w, p.cookie(p.sessions.begin(pass, p.Now())))
+			http.SetCookie(w, cookie)
 			http.Redirect(w, r, "/app", http.StatusSeeOther)
 			return
 		}
@@ -82,13 +87,11 @@ func refusalNotice(err error) (code int, notice string) {
 	}
 }
 
-// signOut ends the sign-in, so that a copy of the cookie opens nothing either.
+// signOut ends the sign-in, so that a copy of the cookie opens nothing at this bridge either.
 func (p *Page) signOut(w http.ResponseWriter, r *http.Request) {
-	if p.signedIn(r) {
+	if s, ok := p.signInOf(r); ok {
 		p.record(r, journal.Event{Kind: journal.PageSignedOut})
-	}
-	if cookie, err := r.Cookie(cookieName); err == nil {
-		p.sessions.end(cookie.Value)
+		p.signedOut.add(s, p.Now())
 	}
 	gone := p.cookie("")
 	gone.MaxAge = -1
