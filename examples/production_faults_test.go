@@ -1,0 +1,307 @@
+//go:build engines
+
+package examples
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/simulate"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+	"github.com/scimbridge/terraform-provider-scimbridge/test/certificates"
+	"github.com/scimbridge/terraform-provider-scimbridge/test/kubernetes"
+)
+
+// faultsFor is the variable that says for how long faults come, beyond one of each: 10m.
+const faultsFor = "SCIMBRIDGE_TEST_FAULTS"
+
+// An ingress has a certificate, and passes requests to a Service on connections of their own. A request whose
+// connection is lost it answers with 503, and keeps account of what was acknowledged.
+type ingress struct {
+	address string
+	client  *http.Client // that trusts it
+	target  func() *url.URL
+
+	mu       sync.Mutex
+	people   map[string]string // names of those whose creation was acknowledged, by id
+	leaving  map[string]bool   // ids that somebody has asked to delete
+	statuses map[int]int
+	strange  []string // answers that are neither right nor to be repeated
+	written  atomic.Int64
+	lost     atomic.Int64 // connections
+}
+
+func newIngress(t *testing.T, ca *certificates.CA, target func() string) *ingress {
+	t.Helper()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca.PEM)
+	i := &ingress{
+		people: make(map[string]string), leaving: make(map[string]bool), statuses: make(map[int]int),
+		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		}},
+	}
+	var found atomic.Pointer[url.URL]
+	i.target = func() *url.URL {
+		if u := found.Load(); u != nil {
+			return u
+		}
+		u, err := url.Parse(target())
+		if err == nil && u.Hostname() != "127.0.0.1" {
+			found.Store(u)
+		}
+		return u
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(i.target())
+			r.SetXForwarded()
+		},
+		Transport: &http.Transport{
+			DisableKeepAlives: true, ResponseHeaderTimeout: time.Minute,
+			TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "account.scim.svc", MinVersion: tls.VersionTLS12},
+		},
+		ModifyResponse: i.note,
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
+			i.lost.Add(1)
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"503"}`)
+		},
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
+	pair, err := tls.X509KeyPair(ca.Issue("", "", kubernetes.Node))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := listen(t)
+	server := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodDelete {
+				i.mu.Lock()
+				i.leaving[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]] = true
+				i.mu.Unlock()
+			}
+			proxy.ServeHTTP(w, r)
+		}),
+		ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
+	}
+	go func() { _ = server.ServeTLS(listener, "", "") }()
+	t.Cleanup(func() { server.Close() })
+	i.address = "https://" + listener.Addr().String()
+	return i
+}
+
+// note keeps account of an answer.
+func (i *ingress) note(resp *http.Response) error {
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil {
+		return err // the connection was lost
+	}
+	resp.Body = io.NopCloser(strings.NewReader(string(body)))
+	r := resp.Request
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.statuses[resp.StatusCode]++
+	switch status := resp.StatusCode; {
+	case status == http.StatusForbidden,
+		status >= 500 && status != http.StatusServiceUnavailable && status != http.StatusNotImplemented,
+		status == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "":
+		i.strange = append(i.strange, r.Method+" "+r.URL.Path+": "+resp.Status+" "+string(body[:min(len(body), 200)]))
+	case status/100 == 2 && r.Method != http.MethodGet:
+		i.written.Add(1)
+	}
+	if resp.StatusCode == http.StatusCreated && strings.HasSuffix(r.URL.Path, "/Users") {
+		var made struct {
+			ID       string `json:"id"`
+			UserName string `json:"userName"`
+		}
+		if err := json.Unmarshal(body, &made); err != nil {
+			return err
+		}
+		i.people[made.ID] = made.UserName
+	}
+	return nil
+}
+
+// faults loads the installation as four identity providers at once, while its pods are lost in turn.
+func (p *production) faults(t *testing.T) {
+	long, _ := time.ParseDuration(os.Getenv(faultsFor))
+	before := p.front.lost.Load()
+	ctx, stop := context.WithCancel(t.Context())
+	providers := []string{"entra", "okta", "google", "onelogin"}
+	var playing sync.WaitGroup
+	defer func() { stop(); playing.Wait() }()
+	for _, idp := range providers {
+		playing.Go(func() {
+			for runs := 1; ctx.Err() == nil && !t.Failed(); runs++ {
+				p.play(t, idp, true)
+			}
+		})
+	}
+	begun := time.Now()
+	for round := 0; round == 0 || time.Since(begun) < long; round++ {
+		for _, fault := range []struct {
+			name string
+			do   func(round int)
+		}{
+			{"a bridge is deleted", p.deleted("scim-bridge")},
+			{"an account server is killed", p.killed("account")},
+			{"the database server is killed", p.killed("postgresql")},
+			{"a bridge is killed", p.killed("scim-bridge")},
+			{"an account server is deleted", p.deleted("account")},
+			{"the database server is deleted", p.deleted("postgresql")},
+			{"the account servers are rolled out", func(int) {
+				p.cluster.Kubectl("-n", "scim", "rollout", "restart", "deployment/account")
+			}},
+		} {
+			at, written := time.Now(), p.front.written.Load()
+			fault.do(round)
+			p.await(t)
+			p.cluster.Await("changes that are acknowledged", func() bool {
+				return t.Failed() || p.front.written.Load() >= written+40
+			})
+			t.Logf("%s: %s, all pods and 40 more changes after %s", at.Sub(begun).Round(time.Second), fault.name,
+				time.Since(at).Round(100*time.Millisecond))
+		}
+	}
+	stop()
+	playing.Wait()
+	for _, idp := range providers { // each finds its company, and every answer is right
+		p.play(t, idp, false)
+	}
+	p.check(t)
+	t.Logf("%s: %d changes acknowledged, %d connections lost, answers by status %v",
+		time.Since(begun).Round(time.Second), p.front.written.Load(), p.front.lost.Load()-before, p.front.statuses)
+}
+
+// play plays an identity provider. While pods are lost, an answer may be right for a request that was sent again: a
+// creation that had its effect is a conflict, a deletion finds nothing, and both leave steps that cannot be played.
+func (p *production) play(t *testing.T, idp string, faulty bool) {
+	report := filepath.Join(t.TempDir(), "report.json")
+	groups := "3"
+	if idp == "google" { // it provisions none
+		groups = "0"
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), providertest.Binary(t), "simulate", "--idp", idp,
+		"--url", p.front.address, "--token-file", filepath.Join(p.w.dir, "production/kubernetes/bearer-token"),
+		"--people", "30", "--groups", groups, "--domain", idp+".example.com", "--keep", "--max-wait", "3m",
+		"--report-json", report)
+	cmd.Env = p.w.env
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return
+	}
+	text, _ := os.ReadFile(report)
+	var d simulate.Document
+	if !faulty || json.Unmarshal(text, &d) != nil || d.Error != "" {
+		t.Errorf("%s: %v\n%s", idp, err, out)
+		return
+	}
+	for _, habit := range d.Habits {
+		if f := habit.First; f != nil && (f.Result == "wrong" || f.Result == "skipped") && !repeated(*f) {
+			t.Errorf("%s: %+v", idp, *f)
+		}
+	}
+}
+
+// repeated reports whether a fault is what follows from a request that had its effect before its answer was lost, or
+// from pages that are read while others write.
+func repeated(f simulate.Fault) bool {
+	method, _, _ := strings.Cut(f.Request, " ")
+	return f.Result == "skipped" || f.Request == "the pages together" ||
+		method == http.MethodPost && strings.HasPrefix(f.Problem, "status 409") ||
+		method == http.MethodDelete && strings.HasPrefix(f.Problem, "status 404")
+}
+
+// deleted deletes a pod of a kind, which ends as it would when its node is drained.
+func (p *production) deleted(kind string) func(int) {
+	return func(round int) {
+		name := p.pod(kind, round)
+		p.cluster.Kubectl("-n", "scim", "delete", "pod", name, "--wait=true")
+	}
+}
+
+// killed kills the program in a pod of a kind. The kubelet starts it again, later each time, so that afterwards the pod
+// is deleted instead.
+func (p *production) killed(kind string) func(int) {
+	return func(round int) {
+		name := p.pod(kind, round+1)
+		if round > 0 {
+			p.cluster.Kubectl("-n", "scim", "delete", "pod", name, "--wait=true")
+			return
+		}
+		id := p.cluster.Kubectl("-n", "scim", "get", "pod", name, "-o",
+			"jsonpath={.status.containerStatuses[0].containerID}")
+		_, container, _ := strings.Cut(id, "://")
+		kill := exec.CommandContext(p.t.Context(), "ctr", "-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", container)
+		if out, err := kill.CombinedOutput(); err != nil {
+			p.t.Fatalf("%v: %s", err, out)
+		}
+		p.cluster.Await("another container of "+name, func() bool {
+			now, err := p.cluster.Try("-n", "scim", "get", "pod", name, "-o",
+				"jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].ready}")
+			return err == nil && !strings.Contains(now, id) && strings.HasSuffix(now, " true")
+		})
+	}
+}
+
+// pod returns the name of a running pod of a kind.
+func (p *production) pod(kind string, number int) string {
+	names := strings.Fields(p.cluster.Kubectl("-n", "scim", "get", "pods", "-l", "app.kubernetes.io/name="+kind,
+		"--field-selector=status.phase=Running", "-o", "jsonpath={.items[*].metadata.name}"))
+	if len(names) == 0 {
+		p.t.Fatalf("there is no pod of %s", kind)
+	}
+	return names[number%len(names)]
+}
+
+// check compares what is there with what was acknowledged.
+func (p *production) check(t *testing.T) {
+	t.Helper()
+	there := p.people(t)
+	for name, times := range there {
+		if times > 1 {
+			t.Errorf("%s is there %d times", name, times)
+		}
+	}
+	p.front.mu.Lock()
+	defer p.front.mu.Unlock()
+	checked := 0
+	for id, name := range p.front.people {
+		if p.front.leaving[id] || strings.HasPrefix(name, "after@") {
+			continue
+		}
+		checked++
+		if there[id] == 0 {
+			t.Errorf("%s (%s) was acknowledged, and is not there", name, id)
+		}
+	}
+	if checked < 100 {
+		t.Errorf("%d people prove nothing", checked)
+	}
+	slices.Sort(p.front.strange)
+	if len(p.front.strange) > 0 {
+		t.Errorf("answers that are neither right nor to be repeated: %q", slices.Compact(p.front.strange))
+	}
+	t.Logf("%d people were acknowledged and are there; account check: %s", checked, p.cluster.Kubectl("-n", "scim",
+		"exec", "deployment/account", "--", "scim-bridge", "account", "check"))
+}
