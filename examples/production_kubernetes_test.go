@@ -186,7 +186,8 @@ func (p *production) run(headings ...string) string {
 	cmd.WaitDelay = time.Minute
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		p.t.Fatalf("%q: %v\n%s\n%s", headings, err, out, p.cluster.Kubectl("-n", "scim", "get", "all,pvc,events"))
+		p.t.Fatalf("%q: %v\n%s\n%s\n%s", headings, err, out, p.cluster.Kubectl("-n", "scim", "get", "all,pvc,events"),
+			p.cluster.Kubectl("describe", "nodes"))
 	}
 	p.t.Logf("%q took %s", headings, time.Since(begun).Round(100*time.Millisecond))
 	return string(out)
