@@ -434,7 +434,10 @@ func (p *production) restore(t *testing.T) {
 func (p *production) await(t *testing.T) {
 	t.Helper()
 	for _, kind := range []string{"statefulset/postgresql", "deployment/account", "deployment/scim-bridge"} {
-		p.cluster.Kubectl("-n", "scim", "rollout", "status", kind, "--timeout=50s")
+		p.cluster.Await(kind, func() bool {
+			_, err := p.cluster.Try("-n", "scim", "rollout", "status", kind, "--timeout=50s")
+			return err == nil
+		})
 	}
 }
 
