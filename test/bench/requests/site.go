@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -188,7 +189,8 @@ func (s *site) startApart(ctx context.Context, mode, database string) error {
 	if err := os.WriteFile(token, []byte(s.bearer), 0o600); err != nil {
 		return err
 	}
-	if !s.program.isOld { // an older dev leaves its session where a bridge looks for it
+	// A much older dev left its session where a bridge looks for it. Its database is not to be opened by us.
+	if _, err := os.Stat(filepath.Join(s.dir, "session")); errors.Is(err, fs.ErrNotExist) {
 		if err := s.writeSession(ctx); err != nil {
 			return err
 		}
