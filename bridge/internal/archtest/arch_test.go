@@ -218,7 +218,8 @@ var walls = []wall{
 		room: "bridge/account/directory",
 		may: []string{"bridge", "bridge/account", "bridge/account/api", "bridge/account/store",
 			"bridge/account/suspension", "bridge/internal"},
-		why: "people and groups know no server, no credentials and no firewall",
+		tests: []string{"test/postgres"},
+		why:   "people and groups know no server, no credentials and no firewall",
 	},
 	{
 		room: "bridge/account/smtp", may: []string{"bridge/internal"},
