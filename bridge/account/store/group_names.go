@@ -97,6 +97,11 @@ func (tx *Tx) learnNames(ctx context.Context, people []Person, names map[string]
 	if err == nil && len(found) < len(unknown) {
 		err = ErrNoRow
 	}
+	if err != nil {
+		for _, id := range unknown {
+			delete(names, id)
+		}
+	}
 	return err
 }
 

@@ -110,7 +110,8 @@ func (tx *Tx) Sweep(ctx context.Context, ends Ends) error {
 		{`DELETE FROM bridges WHERE last_contact < ?
 			AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.instance = bridges.instance)`, ends.Bridges},
 	} {
-		if err := tx.Send(ctx, s.query, Micros(s.before)); err != nil {
+		// Each has its own time, since there may be many rows.
+		if _, err := tx.Exec(ctx, s.query, Micros(s.before)); err != nil {
 			return err
 		}
 	}

@@ -152,8 +152,10 @@ func (p *postgres) bringUpToDate(ctx context.Context, create bool) error {
 	_, ended := p.writer.Exec(ctx, "ROLLBACK")                 // nothing was written here
 	if newer, ok := errors.AsType[newerSchemaError](err); ok { // a newer program had the lock before
 		err = tx.refuseNewer(ctx, newer)
+	} else {
+		err = postgresError(err)
 	}
-	return errors.Join(postgresError(err), postgresError(ended), db.Close())
+	return errors.Join(err, postgresError(ended), db.Close())
 }
 
 // refuseNewer returns the error, unless the migrations that this program does not know say that it works with their

@@ -195,7 +195,7 @@ func (p *postgres) commit() error {
 	ctx, cancel := context.WithTimeout(context.Background(), longestWrite)
 	defer cancel()
 	tag, err := p.writing.run(ctx, "COMMIT")
-	if p.writing.failed {
+	if p.writing.failed && err != nil {
 		return err
 	}
 	if err == nil && tag.String() != "COMMIT" {

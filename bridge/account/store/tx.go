@@ -18,7 +18,8 @@ type Tx struct {
 
 	committed []func() // called after the commit
 	ahead     ahead
-	depth     int // of savepoints
+	depth     int         // of savepoints
+	steps     map[int]int // how many savepoints there were at a depth
 	// isAlone reports whether the write under way is the only one of the transaction, from now on: then what it still
 	// has to send may go with the commit, and fail with it.
 	isAlone func() bool
@@ -113,6 +114,9 @@ var errPanic = errors.New("panic in a transaction")
 
 // nest runs fn inside a transaction that is already under way. What fn has sent, and not asked for, may fail later.
 func (tx *Tx) nest(ctx context.Context, fn func(context.Context, *Tx) error) error {
+	if tx.isAlone == nil {
+		return errors.New("a write in a transaction that reads")
+	}
 	err, fatal := tx.savepoint(ctx, func(ctx context.Context) error { return fn(ctx, tx) })
 	if fatal != nil {
 		err = errors.Join(fatal, err)
@@ -127,7 +131,7 @@ func (tx *Tx) savepoint(ctx context.Context, fn func(context.Context) error) (er
 	ctx = context.WithValue(context.WithoutCancel(ctx), txKey{tx.store}, tx)
 	tx.depth++
 	defer func() { tx.depth-- }()
-	name := "step" + strconv.Itoa(tx.depth)
+	name := tx.nameStep()
 	if fatal := tx.conn.savepoint(ctx, name); fatal != nil {
 		return nil, fmt.Errorf("setting a savepoint: %w", fatal)
 	}
@@ -150,6 +154,17 @@ func (tx *Tx) savepoint(ctx context.Context, fn func(context.Context) error) (er
 		panic(panicked) // what it interrupted is undone
 	}
 	return err, nil
+}
+
+// nameStep returns the name of the next savepoint: not that of the one before, whose release may not have been sent when
+// this one fails, so that rolling back to this one would undo what the one before has done. The names are few, since
+// PostgreSQL prepares each statement once.
+func (tx *Tx) nameStep() string {
+	if tx.steps == nil {
+		tx.steps = make(map[int]int)
+	}
+	tx.steps[tx.depth]++
+	return "step" + strconv.Itoa(tx.depth) + "ab"[tx.steps[tx.depth]%2:][:1]
 }
 
 // recovering calls fn, and reports a panic of it as an error, too.

@@ -16,16 +16,22 @@ import (
 // writeTogether makes writes that wait for the writer at the same time.
 func writeTogether(t *testing.T, s *store.Store, writes ...func()) {
 	t.Helper()
+	if err := writeBehind(t, s, writes...); err != nil {
+		t.Error(err)
+	}
+}
+
+// writeBehind makes writes that share the commit of an empty one, whose error it returns.
+func writeBehind(t *testing.T, s *store.Store, writes ...func()) (err error) {
+	t.Helper()
 	var all sync.WaitGroup
 	started, hold := make(chan struct{}), make(chan struct{})
 	all.Go(func() {
-		if err := s.Write(t.Context(), func(context.Context, *store.Tx) error {
+		err = s.Write(t.Context(), func(context.Context, *store.Tx) error {
 			close(started)
 			<-hold
 			return nil
-		}); err != nil {
-			t.Error(err)
-		}
+		})
 	})
 	<-started
 	var ready sync.WaitGroup
@@ -39,6 +45,7 @@ func writeTogether(t *testing.T, s *store.Store, writes ...func()) {
 	ready.Wait()
 	close(hold)
 	all.Wait()
+	return err
 }
 
 // What fails among writes that share a commit, and however, leaves nothing, and the others are whole: their rows, their
@@ -245,6 +252,58 @@ func whatIsSentAndFails(t *testing.T, s *store.Store) {
 	}
 	if found, byCheck := faults(t, s); len(found)+byCheck > 0 {
 		t.Errorf("the audit log has the faults %v, and %d by check", found, byCheck)
+	}
+}
+
+// A statement that PostgreSQL cannot prepare fails before what waited to be sent with it, such as the savepoint of its
+// write. Then nobody's work but its own may be undone and acknowledged.
+func TestWhatCannotBePreparedUndoesNoOtherWrite(t *testing.T) {
+	t.Parallel()
+	onBoth(t, whatCannotBePrepared)
+}
+
+func whatCannotBePrepared(t *testing.T, s *store.Store) {
+	var mu sync.Mutex
+	var acknowledged []string
+	var writes []func()
+	for i := range 20 {
+		writes = append(writes,
+			func() {
+				id := fmt.Sprint("kept", i)
+				if err := s.Write(t.Context(), insert(id)); err != nil {
+					return // with what cannot be prepared
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				acknowledged = append(acknowledged, id)
+			},
+			func() {
+				if err := s.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE account SET no_such_column_%d = 1`, i%3))
+					return err
+				}); err == nil {
+					t.Error("a column that is not there was updated")
+				}
+			},
+		)
+	}
+	if err := writeBehind(t, s, writes...); err != nil {
+		t.Log(err) // the first that cannot be prepared fails those with which it shares the commit
+	}
+	if err := s.Read(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		for _, id := range acknowledged {
+			var there int
+			err := tx.QueryRow(ctx, `SELECT count(*) FROM account WHERE id = ?`, id).Scan(&there)
+			if err != nil || there != 1 {
+				return fmt.Errorf("%s was acknowledged, and is there %d times: %w", id, there, err)
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if err := s.Write(t.Context(), insert("afterwards")); err != nil {
+		t.Error(err)
 	}
 }
 
