@@ -5,13 +5,17 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/fair"
 )
 
@@ -96,12 +100,57 @@ func TestAListenerThatRefusesAnswersTheConnectionsThatItHas(t *testing.T) {
 	}
 }
 
+// An overlap may end while a request with the old token waits.
+func TestATokenIsVerifiedAgainAfterTheWait(t *testing.T) {
+	t.Parallel()
+	q, begun, block := fair.New(1), make(chan struct{}, 3), make(chan struct{})
+	var ended atomic.Bool
+	verify := func(string) *auth.Error {
+		if ended.Load() {
+			return &auth.Error{Kind: auth.Superseded, Detail: "the old one"}
+		}
+		return nil
+	}
+	srv := httptest.NewServer(inTurn(q, time.Minute, verify, http.HandlerFunc(
+		func(http.ResponseWriter, *http.Request) {
+			begun <- struct{}{}
+			<-block
+		})))
+	defer srv.Close()
+	statuses := make(chan int, 3)
+	for waiting := range 3 {
+		go func() {
+			resp, err := http.Get(srv.URL) //nolint:noctx // it ends with the server
+			if err != nil {
+				t.Error(err)
+				statuses <- 0
+				return
+			}
+			resp.Body.Close()
+			statuses <- resp.StatusCode
+		}()
+		for q.Stats().Running != 1 || q.Stats().Waiting != waiting {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	block <- struct{}{}
+	<-begun
+	<-begun // the second one
+	ended.Store(true)
+	block <- struct{}{}
+	got := []int{<-statuses, <-statuses, <-statuses}
+	slices.Sort(got)
+	if !slices.Equal(got, []int{http.StatusOK, http.StatusOK, http.StatusUnauthorized}) || len(begun) > 0 {
+		t.Errorf("%d, and %d more were carried out", got, len(begun))
+	}
+}
+
 // Who waits when the bridge stops gets its turn, or is told to come back: it does not wait until the connection is cut.
 func TestAStopEndsTheWaitingOfRequests(t *testing.T) {
 	t.Parallel()
 	q, block := fair.New(1), make(chan struct{})
 	l := &Listener{Address: "127.0.0.1:0", Log: hclog.NewNullLogger(), Connections: 10, Queue: q,
-		Handler: inTurn(q, time.Minute, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-block }))}
+		Handler: inTurn(q, time.Minute, nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-block }))}
 	if err := l.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}

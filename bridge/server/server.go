@@ -40,7 +40,8 @@ type Server struct {
 // Handler returns the handler of all requests.
 func (s *Server) Handler() http.Handler {
 	scim := s.SCIM
-	scim.Handler = s.Authenticator.RequireBearer(inTurn(s.Queue, cmp.Or(s.LongestWait, longestWait), scim.Handler))
+	scim.Handler = s.Authenticator.RequireBearer(inTurn(s.Queue, cmp.Or(s.LongestWait, longestWait),
+		s.Authenticator.check, scim.Handler))
 	log := s.AccessLog
 	log.Line, log.Internal = logLine, internalError
 	return log.Handler(named(newTable(s.Routes(), scim)))

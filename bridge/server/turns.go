@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/fair"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
@@ -22,8 +22,11 @@ const longestWait = 10 * time.Second
 const maxDiscarded = 64 << 20
 
 // inTurn has SCIM requests with a right token wait for their turn, before their bodies are read: each identity provider
-// has a fair share of the places. Two that have the same token are told apart as the page tells them apart.
-func inTurn(q *fair.Queue, longest time.Duration, next http.Handler) http.Handler {
+// has a fair share of the places. Two that have the same token are told apart as the page tells them apart. The token
+// of a request that has waited is verified again, since an overlap may have ended.
+func inTurn(
+	q *fair.Queue, longest time.Duration, verify func(token string) *auth.Error, next http.Handler,
+) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := httpkit.RequestFrom(r.Context())
 		mayBeTold := honoursRetryAfter(r)
@@ -36,6 +39,12 @@ func inTurn(q *fair.Queue, longest time.Duration, next http.Handler) http.Handle
 			return
 		}
 		defer place.Leave()
+		if place.Waited {
+			if err := verify(httpkit.BearerToken(r)); err != nil {
+				writeSCIMError(w, err)
+				return
+			}
+		}
 		x.HasPlace = true
 		next.ServeHTTP(w, r)
 	})
@@ -60,7 +69,7 @@ func writeNoPlace(w http.ResponseWriter, err error, mayBeTold bool) {
 	status, after, detail := http.StatusServiceUnavailable, time.Second, "the bridge stops or was sealed"
 	refusal, refused := errors.AsType[*fair.RefusedError](err)
 	switch {
-	case !refused && errors.Is(err, context.Canceled):
+	case !refused:
 		detail = "the request was cancelled"
 	case refused && refusal.Reason != fair.Ended:
 		after, detail = refusal.After, "the bridge has too many requests to carry out"

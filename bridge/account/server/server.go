@@ -159,7 +159,7 @@ func (s *server) withAuth(pattern string, next http.Handler) http.Handler {
 			s.writeProblem(w, r, err)
 			return
 		}
-		leave, err := s.enter(r, pattern)
+		leave, err := s.enter(r, pattern, authenticate)
 		if err != nil {
 			s.writeProblem(w, r, err)
 			return

@@ -15,27 +15,35 @@ import (
 const longestWait = 10 * time.Second
 
 // enter waits until it is the request's turn, before its body is read: each bridge and each admin token has a fair
-// share of the places. Sign-ins are limited on their own, and a scrape shows what waits.
-func (s *server) enter(r *http.Request, pattern string) (leave func(), err error) {
+// share of the places. Sign-ins are limited on their own, a scrape shows what waits, and a bridge without its heartbeat
+// takes the account to be away. Whoever has waited is admitted again: a token or session may have ended meanwhile, and a
+// firewall rule changed.
+func (s *server) enter(r *http.Request, pattern string, admit authenticator) (leave func(), err error) {
 	x, caller := httpkit.RequestFrom(r.Context()), account.CallerFrom(r.Context())
-	if x.HasPlace || caller.ID == "" || pattern == metricsPattern {
+	if x.HasPlace || caller.ID == "" || pattern == metricsPattern || strings.Contains(pattern, " /v1/session") {
 		return func() {}, nil
 	}
-	client := fair.Client{Name: caller.ID, Part: string(caller.Kind)}
-	if caller.Kind == account.ByBridge && isOwn(pattern) {
-		client.Part = "own"
-	}
+	client := fair.Client{Name: caller.ID}
 	isBridge := caller.Kind == account.ByBridge
+	if isBridge && isOwn(pattern) {
+		client.Name += "\nown" // an id has no line break
+	}
 	place, err := s.Queue.Enter(r.Context(), client, fair.Patience{Most: s.LongestWait, Ask: !isBridge})
 	if err != nil {
 		return nil, noPlace(err, isBridge)
+	}
+	if place.Waited {
+		if _, err := admit(r); err != nil {
+			place.Leave()
+			return nil, err
+		}
 	}
 	x.HasPlace = true
 	return place.Leave, nil
 }
 
-// isOwn reports whether an operation is a bridge's own, such as its heartbeat or what its status page shows, and not
-// part of a synchronisation, behind which it does not wait.
+// isOwn reports whether an operation is a bridge's own, such as one that its status page shows, and not part of a
+// synchronisation, behind which it does not wait.
 func isOwn(pattern string) bool {
 	return !strings.Contains(pattern, " /v1/directory/people") && !strings.Contains(pattern, " /v1/directory/groups")
 }

@@ -114,23 +114,52 @@ func TestProbesAndScrapesAndSignInsNeverWait(t *testing.T) {
 	equal(t, "a stranger", got.Status, http.StatusUnauthorized)
 }
 
-// A heartbeat is the next one to be carried out, whatever else its bridge has sent before.
-func TestAHeartbeatDoesNotWaitBehindItsBridgesRequests(t *testing.T) {
+// Without its heartbeat a bridge takes the account to be away, and what its page shows has little time.
+func TestABridgesOwnRequestsDoNotWaitBehindItsSynchronisation(t *testing.T) {
 	t.Parallel()
 	b := newBusyAccount(t, 5)
-	beaten := make(chan string, 1)
-	go func() { beaten <- beat(t, b.as(t, b.session, office)) }()
-	b.await(t, 3, 6)
-	b.release[0]()
-	select {
-	case code := <-beaten:
-		equal(t, "the heartbeat", code, "")
-	case <-time.After(20 * time.Second):
-		for _, release := range b.release {
-			release()
-		}
-		t.Error("the heartbeat waits behind what its bridge has sent before")
+	got := b.raw(t, http.MethodGet, "/v1/directory/waiting", "", "Authorization", "Bearer "+b.session,
+		"X-Forwarded-For", office)
+	equal(t, "who waits", got.Status, http.StatusOK)
+	b.occupy(t, b.mustSession(t, "bridge-2"))
+	b.await(t, 4, 5) // there is no place any more
+	equal(t, "the heartbeat", beat(t, b.as(t, b.session, office)), "")
+	b.await(t, 4, 5)
+}
+
+// mustSession signs in another bridge.
+func (b *busyAccount) mustSession(t *testing.T, instance string) string {
+	t.Helper()
+	in, refused := b.signIn(t, b.creds, instance)
+	if refused != nil {
+		t.Fatal(refused.Code)
 	}
+	return in.SessionToken
+}
+
+// What was shut out while a request waited is shut out, for whoever has the answer takes it to be so.
+func TestWhoHasWaitedIsAdmittedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBusyAccount(t, 0)
+	token, secret, err := b.account.CreateToken(t.Context(), "waits")
+	ok(t, err)
+	b.occupy(t, b.mustSession(t, "bridge-2"))
+	b.await(t, 4, 0)
+	answer := make(chan int, 2)
+	ask := func(bearer, path string) {
+		answer <- b.raw(t, http.MethodGet, path, "", "Authorization", "Bearer "+bearer).Status
+	}
+	go ask(secret, "/v1/groups")
+	b.await(t, 4, 1)
+	ok(t, b.account.RevokeToken(t.Context(), token.ID))
+	b.release[0]()
+	equal(t, "a token that was revoked", <-answer, http.StatusUnauthorized)
+	b.occupy(t, b.mustSession(t, "bridge-3"))
+	b.await(t, 4, 0)
+	go ask(b.mustSession(t, "bridge-4"), "/v1/directory/waiting")
+	b.await(t, 4, 1)
+	b.release[1]()
+	equal(t, "who was not shut out", <-answer, http.StatusOK)
 }
 
 // Bridges get 503, which says to their identity providers nothing but to come back. Administrators' programs wait after

@@ -77,9 +77,9 @@ this machine without --smtp-ca-file. The password belongs in a file (--smtp-pass
 variable SCIMBRIDGE_SMTP_URL; a systemd unit can pass it as the credential scim-bridge.smtp-password. Without
 --smtp-url no mail is sent, and account mail lists what to hand over.
 
-Of all requests, --concurrent-requests are carried out at once. Others wait for at most 10 seconds; places are given to
-the bridges and the admin tokens in turn, so that none of them keeps the others out. /ping, /ready and /metrics never
-wait.
+Of the requests of bridges and admin tokens, --concurrent-requests are carried out at once. Others wait for at most 10
+seconds; the next place is given to whoever has the fewest, so that none of them keeps the others out. Heartbeats,
+sign-ins, the pages for people, /ping, /ready and /metrics never wait.
 
 Firewall rules on countries, autonomous systems and anonymous addresses need --ip-database. A newer file is loaded
 within a minute, or immediately on SIGHUP.
@@ -255,7 +255,7 @@ func (c *accountServeCommand) open(ctx context.Context, a *account.Account, sett
 // checkPlaces checks --concurrent-requests.
 func checkPlaces(places int) error {
 	if places < 0 || places > mostPlaces {
-		return fmt.Errorf("--concurrent-requests=%d must be from 1 to %d", places, mostPlaces)
+		return fmt.Errorf("--concurrent-requests=%d must be from 1 to %d, or 0 for the default", places, mostPlaces)
 	}
 	return nil
 }

@@ -96,9 +96,8 @@ func (s *serveCommand) ownAccount() *accountServeCommand {
 		certificateFiles: certificateFiles{
 			TLSCertFile: s.AccountTLSCert, TLSKeyFile: s.AccountTLSKey, prefix: prefix,
 		},
-		smtpFlags: s.smtpFlags,
-		Listen:    s.AccountListen,
-
+		smtpFlags:          s.smtpFlags,
+		Listen:             s.AccountListen,
 		ConcurrentRequests: s.ConcurrentRequests,
 		PublicURL:          s.AccountPublicURL,
 		IPDatabase:         s.IPDatabase,

@@ -118,8 +118,8 @@ or as max(10, 5%)/1h for 10 or 5 %, whichever is more, within one hour. Several 
 the same name. All clients behind a proxy that is not one of the --trusted-proxies (addresses or networks) count as
 one network, including the identity provider.
 
-Of the identity provider's requests, --concurrent-requests are carried out at once. Others wait for at most 10 seconds;
-places are given to the identity providers in turn, so that the full synchronisation of one leaves room for another.
+Of the identity providers' requests, --concurrent-requests are carried out at once. Others wait for at most 10 seconds;
+the next place is given to whoever has the fewest, so that the full synchronisation of one leaves room for another.
 
   scim-bridge serve --data-dir /var/lib/scim-bridge --public-url https://scim.example.com
 

@@ -19,7 +19,7 @@ type Client struct{ Name, Part string }
 
 // A Queue carries out so many requests at once. A place that becomes free is given to the client that has the fewest,
 // of several such to the one that got its last one the longest ago; the requests of a part of a client come in the
-// order of arrival. One client alone has seven of eight places: the rest is for the next one to come, which may else
+// order of arrival. One client alone has seven of eight places, of few all: the rest is for the next one to come, which may else
 // wait for requests that take minutes. Nothing is kept of a client without a request. It is safe for concurrent use.
 type Queue struct {
 	most, ofOne int // places, and those that a single client may have
@@ -131,6 +131,9 @@ func (r *RefusedError) Error() string {
 
 // A Place is held by a request until Leave.
 type Place struct {
+	// Waited reports whether the request has waited for it: what was decided about it before may have changed.
+	Waited bool
+
 	queue *Queue
 	part  *part
 }
@@ -142,14 +145,15 @@ func (q *Queue) Enter(ctx context.Context, c Client, p Patience) (Place, error) 
 	if q.running < q.most && at.client.share.running < q.ofOne {
 		q.give(at)
 		q.mu.Unlock()
-		return Place{q, at}, nil
+		return Place{false, q, at}, nil
 	}
 	now := time.Now()
 	if q.closed {
 		q.forget(at)
 		return Place{}, q.refuse(Ended, time.Second)
 	}
-	if after := q.expected(at, now); p.Ask && after > p.Most {
+	// Nobody is refused who is the first to wait, since the pace is only measured while somebody does.
+	if after := q.expected(at, now); p.Ask && after > p.Most && len(q.waiting) > 0 {
 		q.forget(at)
 		return Place{}, q.refuse(Early, after)
 	}
@@ -181,7 +185,7 @@ func (q *Queue) awoken(ctx context.Context, at *part, w *waiter, reason Reason) 
 			return Place{}, q.refuse(Ended, time.Second)
 		}
 		q.mu.Unlock()
-		return Place{q, at}, nil
+		return Place{true, q, at}, nil
 	default:
 	}
 	q.remove(at, w)

@@ -270,6 +270,13 @@ func TestWhoWouldWaitTooLongIsRefusedAtOnceIfItComesBack(t *testing.T) {
 	if e := c.next(); e.client.Name != "b" || e.err != nil {
 		t.Errorf("%+v", e)
 	}
+	// Nobody is refused at once who is the first to wait: what was measured before may not hold any more, and would be
+	// measured no more.
+	c.queue.Interrupt()
+	_, err = c.queue.Enter(t.Context(), named("a"), fair.Patience{Most: time.Millisecond, Ask: true})
+	if refusal, ok = errors.AsType[*fair.RefusedError](err); !ok || refusal.Reason != fair.Late {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestInterruptedRequestsComeBackAndClosedQueuesKeepNobodyWaiting(t *testing.T) {

@@ -21,6 +21,8 @@ const (
 	longestLife = 12 * time.Hour
 	// renewal is after which time a request of a person gets a new cookie, or it would end while it is used.
 	renewal = time.Minute
+	// mostAhead is how far the clock of the bridge that made a cookie may be ahead.
+	mostAhead = time.Minute
 	// maxSignedOut bounds the memory; beyond it, all sign-ins end that are as old as the oldest of them.
 	maxSignedOut = 256
 )
@@ -35,8 +37,9 @@ type signIn struct {
 	Used  time.Time `json:"used"`
 }
 
+// isOver also holds for a sign-in of later than now, by more than clocks may differ.
 func (s signIn) isOver(now time.Time) bool {
-	return now.Sub(s.Used) >= idleLife || now.Sub(s.Began) >= longestLife
+	return now.Sub(s.Used) >= idleLife || now.Sub(s.Began) >= longestLife || s.Used.Sub(now) > mostAhead
 }
 
 // cookieEncoding has one text for each value.
@@ -158,7 +161,8 @@ func (p *Page) signInOf(r *http.Request) (s signIn, ok bool) {
 // person.
 func (p *Page) signedIn(w http.ResponseWriter, r *http.Request) bool {
 	s, ok := p.signInOf(r)
-	if now := p.Now(); ok && !isLive(r) && now.Sub(s.Used) >= renewal {
+	// The answer to a form may come long after it was sent, and after a sign-out.
+	if now := p.Now(); ok && r.Method == http.MethodGet && !isLive(r) && now.Sub(s.Used) >= renewal {
 		s.Used = now
 		if cookie, err := p.cookieOf(s); err == nil { // else the bridge was sealed just now
 			http.SetCookie(w, cookie)
