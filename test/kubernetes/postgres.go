@@ -58,7 +58,7 @@ func (c *Cluster) LoadPostgres() string {
 		}
 	}
 	c.copyProgram(base, "busybox", "bin/sh")
-	for _, tool := range []string{"mkdir", "chmod", "cat", "date", "mv", "ls", "head"} {
+	for _, tool := range []string{"mkdir", "chmod", "cat", "date", "mv", "ls", "head", "sleep"} {
 		if err := os.Symlink("sh", filepath.Join(base, "bin", tool)); err != nil {
 			c.t.Fatal(err)
 		}

@@ -16,8 +16,8 @@ const longestWait = 10 * time.Second
 
 // enter waits until it is the request's turn, before its body is read: each bridge and each admin token has a fair
 // share of the places. Sign-ins are limited on their own, a scrape shows what waits, and a bridge without its heartbeat
-// takes the account to be away. Whoever has waited is admitted again: a token or session may have ended meanwhile, and a
-// firewall rule changed.
+// takes the account to be away. Whoever has waited is admitted again: a token or session may have ended meanwhile, and
+// a firewall rule changed.
 func (s *server) enter(r *http.Request, pattern string, admit authenticator) (leave func(), err error) {
 	x, caller := httpkit.RequestFrom(r.Context()), account.CallerFrom(r.Context())
 	if x.HasPlace || caller.ID == "" || pattern == metricsPattern || strings.Contains(pattern, " /v1/session") {

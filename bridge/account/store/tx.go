@@ -156,9 +156,9 @@ func (tx *Tx) savepoint(ctx context.Context, fn func(context.Context) error) (er
 	return err, nil
 }
 
-// nameStep returns the name of the next savepoint: not that of the one before, whose release may not have been sent when
-// this one fails, so that rolling back to this one would undo what the one before has done. The names are few, since
-// PostgreSQL prepares each statement once.
+// nameStep returns the name of the next savepoint: not that of the one before, whose release may not have been sent
+// when this one fails, so that rolling back to this one would undo what the one before has done. The names are few,
+// since PostgreSQL prepares each statement once.
 func (tx *Tx) nameStep() string {
 	if tx.steps == nil {
 		tx.steps = make(map[int]int)
