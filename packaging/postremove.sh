@@ -15,7 +15,9 @@ if [ "$1" = purge ]; then
 		rm /var/lib/scim-bridge
 	fi
 	for folder in /etc/credstore /etc/credstore.encrypted; do
-		rm -f "$folder/scim-bridge.session" "$folder/scim-bridge.bearer-token" "$folder/scim-bridge.monitoring-token"
+		for name in session bearer-token monitoring-token smtp-password; do
+			rm -f "$folder/scim-bridge.$name"
+		done
 	done
 	rm -rf /etc/scim-bridge
 fi

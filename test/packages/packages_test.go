@@ -230,6 +230,7 @@ func TestTheDebIsInstalledUsedUpgradedAndPurged(t *testing.T) {
 		t.Errorf("before the upgrade: %safter it: %s", people, after)
 	}
 
+	m.run("echo correct-horse > /etc/credstore/scim-bridge.smtp-password")
 	m.run("dpkg --remove scim-bridge")
 	m.run("! find /usr/share -type f -name '*scim-bridge*' | grep .") // completion, which is nobody's settings
 	for _, unit := range strings.Fields(units) {
