@@ -22,12 +22,34 @@ var (
 
 func readGuide(t *testing.T) guide {
 	t.Helper()
-	text, err := os.ReadFile("../../provider/templates/guides/package.md")
+	return readSections(t, guideText(t, "package.md"), "\n## ")
+}
+
+// readPart reads the part of a guide that has the heading.
+func readPart(t *testing.T, name, heading string) guide {
+	t.Helper()
+	_, part, found := strings.Cut(guideText(t, name), "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no part %q", name, heading)
+	}
+	part, _, _ = strings.Cut(part, "\n## ")
+	return readSections(t, part, "\n### ")
+}
+
+func guideText(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../provider/templates/guides/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(text)
+}
+
+// readSections reads a text whose sections begin with that mark; what is before the first of them has no blocks to run.
+func readSections(t *testing.T, text, mark string) guide {
+	t.Helper()
 	g := make(guide)
-	for _, section := range strings.Split(string(text), "\n## ")[1:] {
+	for _, section := range strings.Split(text, mark)[1:] {
 		heading, body, _ := strings.Cut(section, "\n")
 		for _, m := range fence.FindAllStringSubmatch("\n"+body, -1) {
 			b := block{text: m[3] + "\n"}

@@ -260,7 +260,12 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// debian makes the files of a minimal Debian with systemd and rpm, once, and
+// installed are the packages of the machine's Debian: systemd, rpm, and those of the guide "In production".
+var installed = []string{
+	"systemd", "systemd-sysv", "dbus", "ca-certificates", "rpm", "caddy", "curl", "iproute2", "netbase", "nftables",
+}
+
+// debian makes the files of a minimal Debian with what is installed, once, and
 // returns their folder.
 func debian(t *testing.T) string {
 	t.Helper()
@@ -268,7 +273,7 @@ func debian(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := filepath.Join(cache, "scimbridge-test", "bookworm-systemd-rpm")
+	base := filepath.Join(cache, "scimbridge-test", "bookworm-systemd-rpm-caddy-nftables")
 	if _, err := os.Stat(base); err == nil {
 		return base
 	}
@@ -281,7 +286,7 @@ func debian(t *testing.T) string {
 	}
 	defer os.RemoveAll(making)
 	out, err := exec.CommandContext(t.Context(), "mmdebstrap", "--variant=minbase", "--quiet", "--mode=root",
-		"--include=systemd,systemd-sysv,dbus,ca-certificates,rpm", "bookworm", making).CombinedOutput()
+		"--include="+strings.Join(installed, ","), "bookworm", making).CombinedOutput()
 	if err != nil {
 		t.Fatalf("making a minimal Debian: %v: %s", err, out)
 	}
