@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -314,7 +315,7 @@ func (p *production) service(name string) string {
 func TestTheProductionExampleInACluster(t *testing.T) {
 	p := newProduction(t)
 	out := p.run("The database", "The account", "The bridges")
-	if !strings.Contains(out, "Apply complete! Resources: 5 added") {
+	if !strings.Contains(out, "Apply complete! Resources: 4 added") {
 		t.Errorf("the apply is not complete:\n%s", out)
 	}
 	token, err := os.ReadFile(filepath.Join(p.w.dir, "production/kubernetes/bearer-token"))
@@ -323,6 +324,7 @@ func TestTheProductionExampleInACluster(t *testing.T) {
 	}
 	p.token = strings.TrimSpace(string(token))
 	t.Run("pods keep the standard, and their number", p.objects)
+	t.Run("the account's firewall refuses strangers", p.firewall)
 	t.Run("Prometheus is let in as the example says", p.monitoring)
 	t.Run("a dump is restored", p.restore)
 	t.Run("pods are lost under load, and nothing that was acknowledged", p.faults)
@@ -353,6 +355,35 @@ func (p *production) objects(t *testing.T) {
 		"postgres://scimbridge@postgresql.scim.svc/account?sslmode=disable")
 	if err == nil || !strings.Contains(err.Error(), "no encryption") {
 		t.Errorf("a connection without TLS: %v", err)
+	}
+}
+
+// firewall asks the account whom its firewall lets in.
+func (p *production) firewall(t *testing.T) {
+	token, err := os.ReadFile(filepath.Join(p.w.dir, "production/kubernetes/admin-token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := netip.MustParsePrefix(kubernetes.Pods).Addr().Next().String()
+	body := fmt.Sprintf(`{"addresses":[%q,%q,"198.51.100.2"]}`, kubernetes.Node, pod)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.account.address+"/v1/firewall/evaluate",
+		strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := p.account.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer struct{ Verdicts []struct{ Action string } }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		t.Fatal(err)
+	}
+	if want := "[{allow} {allow} {deny}]"; fmt.Sprint(answer.Verdicts) != want {
+		t.Errorf("%s answers %s with %v, want %s", body, resp.Status, answer.Verdicts, want)
 	}
 }
 

@@ -45,21 +45,23 @@ resource "scimbridge_deployment" "bridge" {
   }
 
   # The bridges cannot sign in before the firewall allows them.
-  depends_on = [scimbridge_firewall_rule.bridges]
+  depends_on = [scimbridge_firewall_policy.this]
 }
 
 # Bridges and account are in one cluster, so the account sees the addresses of pods.
-resource "scimbridge_firewall_rule" "bridges" {
-  ip_ranges   = [var.pod_network]
-  description = "the SCIM bridges in Kubernetes"
+resource "scimbridge_firewall_policy" "this" {
+  default_action = "deny"
 
-  # A rule that allows denies all others, and the account refuses one that would deny Terraform.
-  depends_on = [scimbridge_firewall_rule.offices]
-}
-
-resource "scimbridge_firewall_rule" "offices" {
-  ip_ranges   = var.offices
-  description = "people and Terraform"
+  rules = {
+    bridges = {
+      ip_ranges   = [var.pod_network]
+      description = "the SCIM bridges in Kubernetes"
+    }
+    offices = {
+      ip_ranges   = var.offices
+      description = "people and Terraform"
+    }
+  }
 }
 
 resource "scimbridge_signup_domains" "company" {
