@@ -20,8 +20,8 @@ type Client struct{ Name, Part string }
 // A Queue carries out so many requests at once. A place that becomes free is given to the client that has the fewest,
 // of several such to the one that got its last one the longest ago; the requests of a part of a client come in the
 // order of arrival. One client alone has seven of eight places, of few all: the rest is for the next one to come, which
-// may else wait for requests that take minutes. Nothing is kept of a client without a request. It is safe for concurrent
-// use.
+// may else wait for requests that take minutes. Nothing is kept of a client without a request. It is safe for
+// concurrent use.
 type Queue struct {
 	most, ofOne int // places, and those that a single client may have
 
