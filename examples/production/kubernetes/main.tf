@@ -1,5 +1,5 @@
-# Three bridges before the account of manifests/, and what the account is to allow. The guide "Production" leads through
-# all of it.
+# Three bridges before the account of manifests/, and what the account is to allow. The guide "In production" leads
+# through all of it.
 #
 #   export SCIMBRIDGE_ACCOUNT_URL=https://account.example.com SCIMBRIDGE_ACCOUNT_TOKEN=...
 #   export KUBE_CONFIG_PATH=~/.kube/config

@@ -1,5 +1,5 @@
-# Provisioning for the account and the bridge of this machine, and what the account is to allow. The guide "Production"
-# leads through all of it.
+# Provisioning for the account and the bridge of this machine, and what the account is to allow. The guide "In
+# production" leads through all of it.
 #
 #   export SCIMBRIDGE_ACCOUNT_URL=http://127.0.0.1:8600 SCIMBRIDGE_ACCOUNT_TOKEN=...
 #   TF_VAR_bearer_token=... terraform apply
