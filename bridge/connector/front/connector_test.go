@@ -185,6 +185,7 @@ func TestWhatAServerAnswersIsAProblemUntilItAnswersRight(t *testing.T) {
 			s.fails.Store(0)
 			await(t, "the end of the problem", func() bool { return len(c.Report().Problems) == 0 })
 			awaitPhase(t, c, SignedIn)
+			await(t, "the call", func() bool { return len(signedIn()) > 0 })
 			if got := signedIn(); !slices.Equal(got, []int64{7}) {
 				t.Errorf("it was told %v that the token is taken", got)
 			}
