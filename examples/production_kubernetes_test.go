@@ -358,7 +358,7 @@ func (p *production) objects(t *testing.T) {
 	}
 }
 
-// firewall asks the account whom its firewall lets in.
+// firewall asks the account which addresses its firewall lets in.
 func (p *production) firewall(t *testing.T) {
 	token, err := os.ReadFile(filepath.Join(p.w.dir, "production/kubernetes/admin-token"))
 	if err != nil {

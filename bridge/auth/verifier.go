@@ -154,7 +154,7 @@ func (v *TokenVerifier) close() {
 }
 
 // CookieKey returns the key for the cookies of the page. All bridges that one token has opened with the same session
-// have the same one; it is nil while the session is sealed. Who has signed in until sealed is signed out.
+// have the same one; it is nil while the session is sealed. Sign-ins that began until sealed are over.
 func (v *TokenVerifier) CookieKey() (key []byte, sealed time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

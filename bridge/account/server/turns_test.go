@@ -68,11 +68,10 @@ func (b *busyAccount) occupy(t *testing.T, token string) {
 func (b *busyAccount) await(t *testing.T, running, waiting int) {
 	t.Helper()
 	var s fair.Stats
-	for range 5000 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if s = b.queue.Stats(); s.Running == running && s.Waiting == waiting {
 			return
 		}
-		time.Sleep(time.Millisecond)
 	}
 	t.Fatalf("%d requests are carried out and %d wait, instead of %d and %d", s.Running, s.Waiting, running, waiting)
 }

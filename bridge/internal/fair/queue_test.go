@@ -62,7 +62,7 @@ func (c *crew) wait(ctx context.Context, client fair.Client, p fair.Patience) {
 		place, err := c.queue.Enter(ctx, client, p)
 		c.in <- entered{n, client, place, err}
 	})
-	for deadline := time.Now().Add(10 * time.Second); c.queue.Stats().Waiting == before; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); c.queue.Stats().Waiting == before; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			c.t.Fatal("the request does not wait")
 		}
@@ -75,7 +75,7 @@ func (c *crew) next() entered {
 	select {
 	case e := <-c.in:
 		return e
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		c.t.Fatal("nobody gets in")
 		return entered{}
 	}
