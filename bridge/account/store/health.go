@@ -117,22 +117,45 @@ func (f *openFiles) check() error {
 // write may just fit where the next request's does not.
 const leastRoom = 256 << 10
 
-// probeName is the pattern of the file that room writes, in the database's folder.
-const probeName = ".room-*"
+// unlinkedName is the pattern of the files that newUnlinked makes.
+const unlinkedName = ".scim-bridge-temporary-*"
 
-// removeProbes removes the probes of processes that were killed before they had
+// removeUnlinked removes those of processes that were killed before they had
 // unlinked them. One that cannot be removed does no harm.
-func (f *openFiles) removeProbes() {
+func (f *openFiles) removeUnlinked() {
 	folder := filepath.Dir(f.path)
-	stale, _ := fs.Glob(os.DirFS(folder), probeName)
+	stale, _ := fs.Glob(os.DirFS(folder), unlinkedName)
 	for _, name := range stale {
 		_ = os.Remove(filepath.Join(folder, name))
 	}
 }
 
-// room returns ErrFull unless the log could grow by leastRoom. The file that is
-// written to find out is unlinked first, so that it ends with the process; where
-// an open file cannot be unlinked, it is removed afterwards.
+// An unlinkedFile ends with the process: it has no name any more. Where an open file cannot be unlinked, it has one
+// until it is closed.
+type unlinkedFile struct {
+	*os.File
+	named bool
+}
+
+func newUnlinked(folder string) (*unlinkedFile, error) {
+	f, err := os.CreateTemp(folder, unlinkedName)
+	if err != nil {
+		return nil, err
+	}
+	err = os.Remove(f.Name())
+	return &unlinkedFile{f, err != nil && !errors.Is(err, fs.ErrNotExist)}, nil // a process that starts removes it, too
+}
+
+// Close closes the file and removes it.
+func (f *unlinkedFile) Close() error {
+	err := f.File.Close()
+	if f.named {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return err
+}
+
+// room returns ErrFull unless the log could grow by leastRoom.
 func (f *openFiles) room() (err error) {
 	defer func() { err = fileError(err) }()
 	log, err := os.Stat(f.path + "-wal")
@@ -164,18 +187,11 @@ func roomFor(folder string, size int64) error {
 
 // tryRoom writes leastRoom to a file in folder, from an offset on.
 func tryRoom(folder string, offset int64) (err error) {
-	probe, err := os.CreateTemp(folder, probeName)
+	probe, err := newUnlinked(folder)
 	if err != nil {
 		return err
 	}
-	removed := os.Remove(probe.Name())
-	unlinked := removed == nil || errors.Is(removed, fs.ErrNotExist) // another process that starts removes it, too
-	defer func() {
-		err = errors.Join(err, probe.Close())
-		if !unlinked {
-			err = errors.Join(err, os.Remove(probe.Name()))
-		}
-	}()
+	defer func() { err = errors.Join(err, probe.Close()) }()
 	if _, err := probe.WriteAt(make([]byte, leastRoom), offset); err != nil {
 		return err
 	}

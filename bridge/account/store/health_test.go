@@ -150,7 +150,7 @@ func TestWhatAKilledProcessLeftInTheFolderIsRemoved(t *testing.T) {
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	stale, own := filepath.Join(folder, ".room-123456789"), filepath.Join(folder, "room-of-another")
+	stale, own := filepath.Join(folder, ".scim-bridge-temporary-123456789"), filepath.Join(folder, "room-of-another")
 	for _, file := range []string{stale, own} {
 		if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 			t.Fatal(err)

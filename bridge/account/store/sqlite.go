@@ -34,9 +34,8 @@ func openSQLite(ctx context.Context, path string, wait time.Duration) (*sqlite, 
 	if err := makePrivate(path); err != nil {
 		return nil, err
 	}
-	// The writer touches a dozen indexes for a person; in 8 MB it finds them again. What would undo a savepoint is
-	// larger than what SQLite keeps in memory by itself: it would go through a temporary file each time.
-	ofWriter := append(slices.Clip(pragmas), "cache_size(-8000)", "temp_store(memory)",
+	// The writer touches a dozen indexes for a person; in 8 MB it finds them again.
+	ofWriter := append(slices.Clip(pragmas), "cache_size(-8000)",
 		fmt.Sprintf("wal_autocheckpoint(%d)", logPages), fmt.Sprintf("journal_size_limit(%d)", logPages*pageSize))
 	writer, err := newSQLiteConn(path, ofWriter)
 	// SQLite does not wait where another process begins the log of a new database.
@@ -65,7 +64,7 @@ func openSQLite(ctx context.Context, path string, wait time.Duration) (*sqlite, 
 	if err := s.files.check(); err != nil {
 		return nil, errors.Join(err, writer.close())
 	}
-	s.files.removeProbes()
+	s.files.removeUnlinked()
 	s.index.open(writer)
 	return s, nil
 }

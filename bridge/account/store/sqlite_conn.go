@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -58,7 +59,7 @@ func newSQLiteConnTo(url string, flags sqlite3.OpenFlag) (*sqliteConn, error) {
 // newest rows are, gets its mode.
 func fileURL(path string, options url.Values) string {
 	options.Set("modeof", path)
-	options.Set("vfs", vfsName)
+	options.Set("vfs", vfsOf(filepath.Dir(path)))
 	query := strings.ReplaceAll(options.Encode(), "+", "%20") // SQLite does not read + as a space
 	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query}
 	return u.String()

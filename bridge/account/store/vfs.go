@@ -9,23 +9,36 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-// vfsName is the VFS of the database: the system's, except that it reports a full
-// disk as such. The library's own has lost the reason for a failed write when
+// vfsOf returns the name of the VFS for the databases in a folder: the system's, except that it reports a full
+// disk as such, and has temporary files of its own. The library's has lost the reason for a failed write when
 // SQLite asks for it.
-const vfsName = "scimbridge"
+func vfsOf(folder string) string {
+	name := "scimbridge " + folder
+	if vfs.Find(name) == nil {
+		vfs.Register(name, fileSystem{vfs.Find(""), folder})
+	}
+	return name
+}
 
-func init() { vfs.Register(vfsName, fileSystem{vfs.Find("")}) }
-
-type fileSystem struct{ vfs.VFS }
+type fileSystem struct {
+	vfs.VFS
+	folder string
+}
 
 // Open implements vfs.VFS.
 func (s fileSystem) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	if flags&vfs.OPEN_DELETEONCLOSE != 0 {
+		return wrapLog(&temporaryFile{folder: s.folder}, flags, nil)
+	}
 	f, flags, err := vfsutil.WrapOpen(s.VFS, name, flags)
 	return wrapLog(f, flags, err)
 }
 
 // OpenFilename implements vfs.VFSFilename.
 func (s fileSystem) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	if name == nil {
+		return s.Open("", flags)
+	}
 	f, flags, err := vfsutil.WrapOpenFilename(s.VFS, name, flags)
 	return wrapLog(f, flags, err)
 }
