@@ -34,8 +34,8 @@ func openSQLite(ctx context.Context, path string, wait time.Duration) (*sqlite, 
 	if err := makePrivate(path); err != nil {
 		return nil, err
 	}
-	// The writer touches a dozen indexes for a person; in 8 MB it finds them again.
-	ofWriter := append(slices.Clip(pragmas), "cache_size(-8000)",
+	// The writer touches a dozen indexes for a person; in 16 MB it finds them again, up to 100,000 of them.
+	ofWriter := append(slices.Clip(pragmas), "cache_size(-16000)",
 		fmt.Sprintf("wal_autocheckpoint(%d)", logPages), fmt.Sprintf("journal_size_limit(%d)", logPages*pageSize))
 	writer, err := newSQLiteConn(path, ofWriter)
 	// SQLite does not wait where another process begins the log of a new database.
