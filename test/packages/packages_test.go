@@ -379,6 +379,44 @@ func unsealed(m *machine) {
 	healthy(m)
 }
 
+// One unit runs account and bridge, as the guide says.
+func TestOneUnitRunsAccountAndBridge(t *testing.T) {
+	a := release(t)
+	m := newMachine(t, a)
+	g := readGuide(t)
+	m.run("dpkg -i /packages/" + a.deb)
+	for _, b := range g["Activate provisioning"] {
+		if b.file != "" {
+			text := strings.Replace(b.text, `source = "scimbridge/scimbridge"`,
+				`source = "scimbridge/scimbridge", version = "`+a.version+`"`, 1)
+			m.run("cat > /root/guide/" + b.file + " <<'END'\n" + text + "END")
+		}
+	}
+	g.follow(m, "Account and bridge in one unit")
+	const here, well = "sqlite:/var/lib/scim-bridge/account.db", "state                healthy"
+	m.awaitOutput(onBridge, well)
+	if out, err := m.try("systemctl is-active scim-bridge-account"); err == nil {
+		t.Errorf("the account's unit is %s", out)
+	}
+	m.has("cd /root/guide; scim-bridge simulate --idp okta --url http://127.0.0.1:3002 --token-file bearer-token "+
+		"--people 3 --keep", "connection test   3      3      -        -")
+	m.has("scim-bridge account check --database "+here, " 3 of them provisioned")
+
+	before := strings.TrimSpace(m.run("systemctl show -P MainPID scim-bridge"))
+	m.run("kill -9 " + before)
+	m.awaitOutput("[ $(systemctl show -P MainPID scim-bridge) != "+before+" ] && "+onBridge, well)
+	m.run(preamble + "scim-bridge token > bearer-token; " +
+		"TF_VAR_bearer_token=\"$(cat bearer-token)\" terraform apply; " +
+		"cp bearer-token /etc/credstore/scim-bridge.bearer-token; systemctl restart scim-bridge")
+	m.awaitOutput(onBridge, well)
+	m.has("scim-bridge account check --database "+here, "The database is sound")
+
+	m.run("dpkg --purge scim-bridge; rm -r /root/guide")
+	if out := leftovers(m); out != "" {
+		t.Errorf("after the purge there are:\n%s", out)
+	}
+}
+
 // The rpm, installed, put over itself as by an upgrade, and erased, in a Debian
 // whose rpm knows nothing of Debian's packages.
 func TestTheRPMIsInstalledUpgradedAndErased(t *testing.T) {
