@@ -28,7 +28,8 @@ func (c *contender) label() string {
 	return c.mode
 }
 
-// startContenders starts each program in each mode. All of them run until the end, so that they can be driven in turn.
+// startContenders starts each program in each mode with so many people. All of them run until the end, so that they can
+// be driven in turn.
 func startContenders(ctx context.Context, o options, folder string, programs []program, people int,
 ) (all []*contender, err error) {
 	for _, p := range programs {
@@ -65,7 +66,7 @@ func startContenders(ctx context.Context, o options, folder string, programs []p
 	return all, nil
 }
 
-// measure takes all phases at one number of people.
+// measure takes all phases.
 func measure(ctx context.Context, o options, all []*contender, ceiling *process, t *table) error {
 	for i, p := range all[0].phases {
 		if !o.only.MatchString(p.name) {
@@ -76,7 +77,7 @@ func measure(ctx context.Context, o options, all []*contender, ceiling *process,
 			connections = []int{1} // a thousand operations at once are load enough
 		}
 		for _, n := range connections {
-			fmt.Fprintf(os.Stderr, "%d people, %s, %d connections\n", all[0].people, p.name, n)
+			fmt.Fprintf(os.Stderr, "%s, %d connections\n", p.name, n)
 			got, err := takeTurns(ctx, o, all, i, n, ceiling)
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
@@ -91,9 +92,12 @@ func measure(ctx context.Context, o options, all []*contender, ceiling *process,
 					overCeiling: medianRatio(got.of[k], got.ceiling),
 				}
 				if old := slices.IndexFunc(all, func(o *contender) bool {
-					return o.program.isOld && o.mode == c.mode
+					return o.program.isOld && o.mode == c.mode && o.people == c.people
 				}); old >= 0 && old != k {
 					r.overOld = medianRatio(got.of[k], got.of[old])
+				}
+				if small := smallest(all, c); len(got.of[small]) > 0 && all[small].people < c.people {
+					r.overSmall = medianRatio(got.of[k], got.of[small])
 				}
 				if c.program.peer == "" {
 					r.overPeers = overPeers(all, got, k)
@@ -105,11 +109,22 @@ func measure(ctx context.Context, o options, all []*contender, ceiling *process,
 	return nil
 }
 
+// smallest is which contender is like c with the fewest people.
+func smallest(all []*contender, c *contender) int {
+	least := slices.Index(all, c)
+	for i, o := range all {
+		if o.label() == c.label() && o.people < all[least].people {
+			least = i
+		}
+	}
+	return least
+}
+
 // overPeers are the medians of the ratios of contender k to each of the other servers, by name.
 func overPeers(all []*contender, got turns, k int) map[string]float64 {
 	ratios := make(map[string]float64)
 	for i, c := range all {
-		if c.program.peer != "" && len(got.of[i]) > 0 {
+		if c.program.peer != "" && c.people == all[k].people && len(got.of[i]) > 0 {
 			ratios[c.program.peer] = medianRatio(got.of[k], got.of[i])
 		}
 	}

@@ -11,10 +11,11 @@
 // # How to read the table
 //
 // A row is one phase at one number of connections. All servers that the table
-// has, the ceiling and an older program among them, run beside each other and
-// are driven in turn, in five rounds. A row shows the medians of the rounds,
-// and as ratios the medians of the rounds' ratios: a figure by itself may be
-// twice another one that was taken minutes later on the same machine.
+// has, with few people and with many, the ceiling and an older program among
+// them, run beside each other and are driven in turn, in five rounds. A row
+// shows the medians of the rounds, and as ratios the medians of the rounds'
+// ratios: a figure by itself may be twice another one that was taken minutes
+// later on the same machine.
 //
 //   - dev is `scim-bridge dev`, bridge and account in one process; two is
 //     `scim-bridge serve` beside `scim-bridge account serve`; postgres is
@@ -35,7 +36,7 @@
 //     command listens on $SCIM_ADDRESS, host and port, serves SCIM below
 //     /scim/v2, and takes the bearer token $SCIM_TOKEN. What it cannot answer
 //     has no row of its own. Its people come by requests, too.
-//   - ×small divides ×ceil by that of the same row with the fewest people:
+//   - ×small divides cpu/op by that of the same server with the fewest people:
 //     what growth costs.
 //   - allocs is the number of heap allocations of one operation: in dev of
 //     bridge and account together, in two of the bridge alone.

@@ -55,7 +55,7 @@ func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	people := flags.String("people", "2000",
-		"how many people there are; several numbers are measured one after the other")
+		"how many people there are; several numbers are measured in turn")
 	connections := flags.String("connections", "8,64", "how many connections ask at the same time")
 	modes := flags.String("modes", "dev,two",
 		"dev: one process; two: bridge and account apart; postgres: the same, over PostgreSQL")
@@ -141,30 +141,29 @@ func run(ctx context.Context, o options) error {
 		t.peers = append(t.peers, p.peer)
 	}
 	defer t.print(os.Stdout) // what there is, whatever went wrong
-	for _, n := range o.people {
-		if err := compare(ctx, o, folder, programs, max(n, minPeople), ceiling, t); err != nil {
-			return err
-		}
-	}
-	return nil
+	return compare(ctx, o, folder, programs, ceiling, t)
 }
 
-// compare measures the programs at one number of people.
-func compare(ctx context.Context, o options, folder string, programs []program, people int, ceiling *process, t *table,
+// compare measures the programs.
+func compare(ctx context.Context, o options, folder string, programs []program, ceiling *process, t *table,
 ) error {
-	all, err := startContenders(ctx, o, folder, programs, people)
+	var all []*contender
 	defer func() {
 		for _, c := range all {
-			t.commits(people, c.label(), c.stopServers())
+			t.commits(c.people, c.label(), c.stopServers())
 			c.stop()
 		}
 	}()
-	if err != nil {
-		return err
+	for _, n := range o.people {
+		some, err := startContenders(ctx, o, folder, programs, max(n, minPeople))
+		all = append(all, some...)
+		if err != nil {
+			return err
+		}
 	}
-	err = measure(ctx, o, all, ceiling, t)
+	err := measure(ctx, o, all, ceiling, t)
 	for _, c := range all {
-		t.remember(people, c.label(), c.before, c.memory())
+		t.remember(c.people, c.label(), c.before, c.memory())
 	}
 	return err
 }

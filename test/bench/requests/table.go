@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -25,6 +24,7 @@ type row struct {
 	got, ceiling        measurement // medians
 	overCeiling         float64     // the median of the rounds' ratios of CPU
 	overOld             float64     // the same to the older program; 0 for none
+	overSmall           float64     // the same to the one with the fewest people; 0 for none
 	overPeers           map[string]float64
 }
 
@@ -59,8 +59,8 @@ func (t *table) print(out io.Writer) {
 		for _, name := range t.peers {
 			fmt.Fprintf(w, "%s\t", ratio(r.overPeers[name]))
 		}
-		fmt.Fprintf(w, "%s\t%.0f\t%s\t%d\t%.0f\t%s\t\n", t.growth(r), r.got.allocs, ratio(r.got.trips), r.got.bytes,
-			r.ceiling.rate, short(r.ceiling.cpu))
+		fmt.Fprintf(w, "%s\t%.0f\t%s\t%d\t%.0f\t%s\t\n", ratio(r.overSmall), r.got.allocs, ratio(r.got.trips),
+			r.got.bytes, r.ceiling.rate, short(r.ceiling.cpu))
 	}
 	w.Flush() // to standard output, whose loss nobody could be told of
 	for _, note := range t.notes {
@@ -74,18 +74,6 @@ func (r row) ceilingText() string {
 		return ""
 	}
 	return ratio(r.overCeiling)
-}
-
-// growth compares a row with the same one at the fewest people, each by its ceiling: they are measured minutes apart.
-func (t *table) growth(r row) string {
-	same := slices.DeleteFunc(slices.Clone(t.rows), func(o row) bool {
-		return o.phase != r.phase || o.connections != r.connections || o.mode != r.mode
-	})
-	least := slices.MinFunc(same, func(a, b row) int { return cmp.Compare(a.people, b.people) })
-	if least.people == r.people {
-		return ""
-	}
-	return ratio(r.overCeiling / least.overCeiling)
 }
 
 // ratio is empty for 0, which is none.
