@@ -1,6 +1,8 @@
 package store
 
 import (
+	"errors"
+
 	"github.com/ncruces/go-sqlite3/util/vfsutil"
 	"github.com/ncruces/go-sqlite3/vfs"
 )
@@ -30,13 +32,17 @@ func (f *temporaryFile) WriteAt(p []byte, off int64) (int, error) {
 	return f.file.WriteAt(p, off)
 }
 
-func (f *temporaryFile) moveToDisk() (err error) {
-	if f.file, err = newUnlinked(f.folder); err != nil {
+// moveToDisk leaves the file as it is if it fails: what it has undoes a write.
+func (f *temporaryFile) moveToDisk() error {
+	file, err := newUnlinked(f.folder)
+	if err != nil {
 		return err
 	}
-	_, err = f.file.WriteAt(f.SliceFile, 0)
-	f.SliceFile = nil
-	return err
+	if _, err := file.WriteAt(f.SliceFile, 0); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	f.file, f.SliceFile = file, nil
+	return nil
 }
 
 // ReadAt implements vfs.File.

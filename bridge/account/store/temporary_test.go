@@ -53,6 +53,26 @@ func TestATemporaryFileIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
+// What does not fit on the disk takes nothing of what was written before.
+func TestATemporaryFileThatCannotGrowIsWhole(t *testing.T) {
+	t.Parallel()
+	f := &temporaryFile{folder: filepath.Join(t.TempDir(), "missing")}
+	want := bytes.Repeat([]byte("abcd"), keptInMemory/4)
+	if _, err := f.WriteAt(want, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(want, int64(len(want))); err == nil {
+		t.Error("what is too large for memory was written without a folder")
+	}
+	got := make([]byte, len(want))
+	if _, err := f.ReadAt(got, 0); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("what was written before is read otherwise (%v)", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // What undoes a write, and what is sorted, may be larger than the memory that a connection has, and needs no folder but
 // the database's own: an image has no other.
 func TestALargeWriteNeedsNeitherMemoryNorAnotherFolder(t *testing.T) {
