@@ -311,6 +311,7 @@ func TestRefusedFilters(t *testing.T) {
 		{"a closing one too many", `userName pr)`, "character 12: wanted the end"},
 		{"an open bracket", `emails[type eq "work"`, `"]"`},
 		{"not without parentheses", `not userName pr`, `"(" after not`},
+		{"not before words without quotes", `NOT eq Research and Development`, `"(" after not`},
 		{"an operator at the end", `userName pr and`, "wanted an attribute, got the end"},
 		{"two filters without an operator", `userName pr title pr`, "wanted the end"},
 		{"an attribute in quotes", `"userName" eq "x"`, "wanted an attribute"},

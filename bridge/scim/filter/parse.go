@@ -486,7 +486,7 @@ func parseBare(words string) any {
 // do so for groups called Research and Development too.
 func bareName(text string) (Expression, bool) {
 	p := parser{text: text, kind: schema.InvalidFilter, what: "filter"}
-	if p.start() != nil {
+	if p.start() != nil || p.isWord("not") {
 		return nil, false
 	}
 	path, err := p.attribute()
