@@ -230,7 +230,7 @@ func checkMembers(t *testing.T, database string, members int) {
 func joinAndLeave(t *testing.T, url string, pair pair, crashes ...func()) (members int) {
 	t.Helper()
 	const clients, each = 64, 4
-	rounds := 3 * (len(crashes) + 1)
+	rounds := 4 + 3*len(crashes)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute+time.Duration(len(crashes))*15*time.Second)
 	defer cancel()
 	c := &stubbornClient{
