@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -91,6 +94,55 @@ func TestPanicBecomesAProblem(t *testing.T) {
 			t.Errorf("the log is\n%s", log.String())
 		}
 	}
+}
+
+// A bridge that is killed while it is answered is no fault of the account: its log has no error, and nothing is written
+// behind the half of an answer.
+func TestAClientThatDisconnectsIsNoFault(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s := newServer(hclog.New(&hclog.LoggerOptions{Output: &log}))
+	// As the generated code does for each operation.
+	answer := func(w http.ResponseWriter, r *http.Request, visit func(http.ResponseWriter) error) {
+		if err := visit(w); err != nil {
+			s.writeProblem(w, r, err)
+		}
+	}
+	for name, visit := range map[string]func(http.ResponseWriter) error{
+		"a person": encoded{body: []byte(`{}`)}.VisitGetPersonResponse,
+		"the account": func(w http.ResponseWriter) error {
+			return api.GetAccount200JSONResponse{}.VisitGetAccountResponse(w)
+		},
+		"a refusal": func(http.ResponseWriter) error { return malformed("", "no") },
+	} {
+		log.Reset()
+		w := &gone{ResponseRecorder: httptest.NewRecorder()}
+		s.observe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			admit(r, "bridge:test")
+			answer(w, r, visit)
+		})).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		line := log.String()
+		if !strings.Contains(line, "[INFO]  request:") || strings.Contains(line, "code=internal") ||
+			!strings.Contains(line, `unsent="write tcp: write: broken pipe"`) {
+			t.Errorf("%s: the log is\n%s", name, line)
+		}
+		if w.heads != 1 || w.writes != 1 {
+			t.Errorf("%s: it was answered %d times, and its body written %d times", name, w.heads, w.writes)
+		}
+	}
+}
+
+// gone is the connection to a client that has disconnected.
+type gone struct {
+	*httptest.ResponseRecorder
+	heads, writes int
+}
+
+func (g *gone) WriteHeader(int) { g.heads++ }
+
+func (g *gone) Write([]byte) (int, error) {
+	g.writes++
+	return 0, &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", syscall.EPIPE)}
 }
 
 // A client without a secret gets no more time by announcing a large body.

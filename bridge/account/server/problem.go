@@ -21,8 +21,12 @@ import (
 
 // writeProblem is the only place where an error becomes an answer. Unless it is a
 // refusal by the account, the client gets only a request id; the error is logged.
+// That an answer could not be sent is no error, and nobody is left to be told.
 func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	x := httpkit.RequestFrom(r.Context())
+	if x.Unsent != nil && errors.Is(err, x.Unsent) {
+		return
+	}
 	e, known := errors.AsType[*account.Error](err)
 	if !known {
 		e = account.Fault(err)

@@ -47,7 +47,7 @@ func (a *AccessLog) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, x := Begin(w, r, a.TrustedProxies)
 		w.Header().Set("X-Request-Id", x.ID)
-		out := &observer{ResponseWriter: w}
+		out := &observer{ResponseWriter: w, request: x}
 		defer func() {
 			if p := recover(); p != nil {
 				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
@@ -74,11 +74,20 @@ func (a *AccessLog) log(r *http.Request, x *Request, answer Answer) {
 		a.Logger.Error(requestFailed, append(a.Line(r, x, answer), "error", x.Cause)...)
 	case x.Quiet && answer.Status < http.StatusBadRequest:
 		if !a.WithoutQuiet {
-			a.Logger.Debug(RequestAnswered, a.Line(r, x, answer)...)
+			a.Logger.Debug(RequestAnswered, a.line(r, x, answer)...)
 		}
 	default:
-		a.Logger.Info(RequestAnswered, a.Line(r, x, answer)...)
+		a.Logger.Info(RequestAnswered, a.line(r, x, answer)...)
 	}
+}
+
+// line is the line of a request that has not failed.
+func (a *AccessLog) line(r *http.Request, x *Request, answer Answer) []any {
+	line := a.Line(r, x, answer)
+	if x.Unsent != nil {
+		line = append(line, "unsent", x.Unsent)
+	}
+	return line
 }
 
 // The messages of a request's line.
@@ -115,8 +124,9 @@ func (x *Request) routeLabel() string {
 // observer notes what a handler answers.
 type observer struct {
 	http.ResponseWriter
-	status int
-	bytes  int64
+	request *Request
+	status  int
+	bytes   int64
 }
 
 func (o *observer) WriteHeader(status int) {
@@ -130,7 +140,16 @@ func (o *observer) Write(p []byte) (int, error) {
 	o.status = cmp.Or(o.status, http.StatusOK)
 	n, err := o.ResponseWriter.Write(p)
 	o.bytes += int64(n)
+	if err != nil && !isMistake(err) {
+		o.request.Unsent = cmp.Or(o.request.Unsent, err)
+	}
 	return n, err
+}
+
+// isMistake reports whether nothing was written because of the handler, and not of the client.
+func isMistake(err error) bool {
+	return errors.Is(err, http.ErrBodyNotAllowed) || errors.Is(err, http.ErrContentLength) ||
+		errors.Is(err, http.ErrHijacked)
 }
 
 // Unwrap lets http.ResponseController and http.MaxBytesReader reach the connection.

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -93,6 +96,67 @@ func TestWhatTheAccessLogTells(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A client that disconnects, or is too slow, is no fault of the server, but a handler that writes what it must not is.
+func TestAnAnswerThatIsNotSentIsTold(t *testing.T) {
+	t.Parallel()
+	broken := &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", syscall.EPIPE)}
+	for _, row := range []struct {
+		name   string
+		err    error
+		quiet  bool
+		unsent error
+		want   string
+	}{
+		{"a connection that is gone", broken, false, broken, "[INFO]  request: status=200 bytes=2 unsent="},
+		{"a quiet request", broken, true, broken, "[DEBUG] request: status=200 bytes=2 unsent="},
+		{"a client that is too slow", os.ErrDeadlineExceeded, false, os.ErrDeadlineExceeded, `unsent="i/o timeout"`},
+		{"a body that must not be", http.ErrBodyNotAllowed, false, nil, "[INFO]  request: status=200 bytes=2\n"},
+		{"a body that is too long", http.ErrContentLength, false, nil, "[INFO]  request: status=200 bytes=2\n"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			logger := hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Trace})
+			access := httpkit.AccessLog{
+				Logger: logger, Metrics: httpkit.NewMetrics("test"),
+				Line: func(_ *http.Request, _ *httpkit.Request, a httpkit.Answer) []any {
+					return []any{"status", a.Status, "bytes", a.Bytes}
+				},
+			}
+			access.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				httpkit.Admit(r.Context())
+				x := httpkit.RequestFrom(r.Context())
+				x.Quiet = row.quiet
+				for range 2 {
+					if _, err := io.WriteString(w, "answer"); !errors.Is(err, row.err) {
+						t.Errorf("Write: %v, want %v", err, row.err)
+					}
+				}
+				if !errors.Is(x.Unsent, row.unsent) {
+					t.Errorf("unsent: %v, want %v", x.Unsent, row.unsent)
+				}
+			})).ServeHTTP(&leaving{ResponseWriter: httptest.NewRecorder(), room: 2, err: row.err},
+				httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+			if !strings.Contains(out.String(), row.want) {
+				t.Errorf("got %swant %s", out.String(), row.want)
+			}
+		})
+	}
+}
+
+// leaving takes so many bytes of an answer.
+type leaving struct {
+	http.ResponseWriter
+	room int
+	err  error
+}
+
+func (l *leaving) Write(p []byte) (int, error) {
+	n := min(len(p), l.room)
+	l.room -= n
+	return n, l.err
 }
 
 // A log that keeps what its level does not show would keep them, too.

@@ -43,6 +43,9 @@ type Request struct {
 	Code string
 	// Cause is the cause of an internal error.
 	Cause error
+	// Unsent is why not all of the answer was sent: the client has disconnected, or is too slow. It is no fault of this
+	// server.
+	Unsent error
 	// Counted is set if the refusal is in an EventLog already.
 	Counted bool
 
