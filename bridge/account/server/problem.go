@@ -2,7 +2,6 @@ package server
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,9 +34,8 @@ func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 			e.Database = s.Account.Store.Setting()
 		}
 	}
-	isFault := e.Status >= http.StatusInternalServerError && e.Code != api.ErrorCodeTooManyRequests
-	if x.Cause == nil && isFault && !errors.Is(err, context.Canceled) {
-		x.Cause = cmp.Or(errors.Unwrap(e), err)
+	if e.Status >= http.StatusInternalServerError && e.Code != api.ErrorCodeTooManyRequests {
+		x.Fail(cmp.Or(errors.Unwrap(e), err))
 	}
 	x.Code = string(e.Code)
 	noteRefusal(r.Context(), e)

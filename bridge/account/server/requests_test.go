@@ -2,9 +2,12 @@ package server_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/rand"
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
@@ -12,9 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // Every refusal is a problem document with a stable code, a request id and,
@@ -491,4 +498,37 @@ func (c *conversation) members(t *testing.T) map[string]int {
 		}
 	}
 	return counts
+}
+
+// Whoever disconnects before the answer is no fault of the account: not a stranger, and nobody with a secret.
+func TestARequestThatIsGivenUpIsNoFault(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	given, giveUp := context.WithCancel(t.Context())
+	giveUp()
+	var log bytes.Buffer
+	logger := hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Trace})
+	events := httpkit.NewEventLog(logger)
+	h := server.New(server.Config{Account: c.account, Logger: logger, Events: events})
+	for _, request := range []string{
+		"GET /ready", "GET /join/" + rand.Text(), "POST /join/" + rand.Text(), "GET /confirm/" + rand.Text(),
+		"POST /signup", "POST /v1/auth/start", "GET /v1/account", "GET /v1/members", "POST /v1/members", "GET /metrics",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		r := httptest.NewRequestWithContext(given, method, path, strings.NewReader(`{}`))
+		r.Header.Set("Authorization", "Bearer "+c.admin)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	events.Flush()
+	if strings.Contains(log.String(), "[ERROR]") {
+		t.Errorf("the log has\n%s", log.String())
+	}
+	answer := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+	r.Header.Set("Authorization", "Bearer "+c.admin)
+	h.ServeHTTP(answer, r)
+	text := answer.Body.String()
+	if strings.Contains(text, `status="5`) || !strings.Contains(text, `status="canceled"`) {
+		t.Errorf("the metrics are\n%s", text)
+	}
 }

@@ -107,7 +107,7 @@ func build(c Config) *server {
 	web.Mount(
 		s.mux,
 		web.Config{Account: c.Account, Directory: people, Route: public, Fault: func(r *http.Request, err error) {
-			httpkit.RequestFrom(r.Context()).Cause = err
+			httpkit.RequestFrom(r.Context()).Fail(err)
 		}},
 	)
 	s.mux.Handle("/", named("/", http.HandlerFunc(s.unknown)))
@@ -297,7 +297,7 @@ var documentETag = fmt.Sprintf(`"%x"`, sha256.Sum256(api.Document))
 // ready reports whether the database can be read and written.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	if err := s.Account.Store.Ping(r.Context()); err != nil {
-		httpkit.RequestFrom(r.Context()).Cause = err
+		httpkit.RequestFrom(r.Context()).Fail(err)
 		e := account.Fault(err)
 		if e.Code == api.ErrorCodeInternal {
 			e = &account.Error{

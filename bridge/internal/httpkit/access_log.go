@@ -59,7 +59,7 @@ func (a *AccessLog) Handler(next http.Handler) http.Handler {
 				}
 			}
 			answer := Answer{w.Header(), cmp.Or(out.status, http.StatusOK), out.bytes, time.Since(x.began)}
-			a.Metrics.Observe(x.routeLabel(), r.Method, answer.Status, answer.Took)
+			a.Metrics.Observe(x.routeLabel(), r.Method, x.statusOf(answer), answer.Took)
 			a.log(r, x, answer)
 		}()
 		next.ServeHTTP(out, r)
@@ -113,6 +113,14 @@ func (a *AccessLog) count(x *Request, status int) {
 		e.Kind, e.Level, e.Message = "served", hclog.Debug, "requests that need no secret were answered"
 	}
 	a.Events.Add(e)
+}
+
+// statusOf is the status by which the metrics know an answer. An error that nobody waited for alarms nobody.
+func (x *Request) statusOf(answer Answer) int {
+	if answer.Status >= http.StatusInternalServerError && x.Unsent != nil {
+		return Canceled
+	}
+	return answer.Status
 }
 
 // routeLabel is the route without the method that a pattern may begin with:

@@ -2,7 +2,9 @@ package httpkit_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -143,6 +145,27 @@ func TestAnAnswerThatIsNotSentIsTold(t *testing.T) {
 				t.Errorf("got %swant %s", out.String(), row.want)
 			}
 		})
+	}
+}
+
+// What follows from a client that has disconnected is no internal error.
+func TestWhatIsAnInternalError(t *testing.T) {
+	t.Parallel()
+	broken, full := syscall.EPIPE, errors.New("disk full")
+	for name, row := range map[string]struct {
+		unsent, fail, cause error
+	}{
+		"an error":                            {nil, full, full},
+		"the client has disconnected":         {nil, fmt.Errorf("reading: %w", context.Canceled), nil},
+		"the answer could not be sent":        {broken, fmt.Errorf("writing: %w", broken), nil},
+		"something else, when it could not":   {broken, full, nil},
+		"the time that a request has is over": {nil, context.DeadlineExceeded, context.DeadlineExceeded},
+	} {
+		x := &httpkit.Request{Unsent: row.unsent}
+		x.Fail(row.fail)
+		if !errors.Is(x.Cause, row.cause) || (x.Unsent != nil) != (row.cause == nil) {
+			t.Errorf("%s: the cause is %v, and unsent %v", name, x.Cause, x.Unsent)
+		}
 	}
 }
 

@@ -1,8 +1,10 @@
 package httpkit
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"net/http"
 	"net/netip"
@@ -41,10 +43,10 @@ type Request struct {
 	Caller string
 	// Code is the code of the problem that was answered; empty for none.
 	Code string
-	// Cause is the cause of an internal error.
+	// Cause is the cause of an internal error; Fail sets it.
 	Cause error
-	// Unsent is why not all of the answer was sent: the client has disconnected, or is too slow. It is no fault of this
-	// server.
+	// Unsent is why the client did not get all of the answer: it has disconnected, or is too slow. That is no fault of
+	// this server, and nobody can act on it.
 	Unsent error
 	// Counted is set if the refusal is in an EventLog already.
 	Counted bool
@@ -92,6 +94,17 @@ func Admit(ctx context.Context) {
 	x.arrived()
 	if c, ok := ctx.Value(connKey{}).(*conn); ok {
 		c.admitted.Store(true)
+	}
+}
+
+// Fail notes the cause of an internal error. What follows from a client that has disconnected is none.
+func (x *Request) Fail(cause error) {
+	switch {
+	case x.Unsent != nil:
+	case errors.Is(cause, context.Canceled):
+		x.Unsent = cause
+	default:
+		x.Cause = cmp.Or(x.Cause, cause)
 	}
 }
 
