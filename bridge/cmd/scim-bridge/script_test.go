@@ -4,8 +4,10 @@ import (
 	"flag"
 	"net"
 	"os"
+	"os/signal"
 	"runtime"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,13 +23,28 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
 		panic(err)
 	}
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tests{m}, map[string]func(){
 		"scim-bridge": func() {
 			go endWithParent(os.Getppid())
 			main()
 		},
 		"verify-chain": verifyChain,
 	})
+}
+
+// tests are the tests of this program, as opposed to a command that one of them starts. They end with go test, and by a
+// signal: commands that ran in this process listen for both signals from then on.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int {
+	go endWithParent(os.Getppid())
+	ends := make(chan os.Signal, 1)
+	signal.Notify(ends, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ends
+		os.Exit(exitFailed)
+	}()
+	return t.M.Run()
 }
 
 // endWithParent ends a process whose test is gone. A test that is killed cleans
