@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 )
 
 // leaveVariable makes this binary a run that leaves processes behind: with
@@ -64,14 +66,27 @@ func leave(program string) error {
 		fmt.Println("pid", cmd.Process.Pid)
 		return nil
 	}
-	return errors.Join(
+	if err := errors.Join(
 		detached("/", program, "serve", "--listen=127.0.0.1:0", "--data-dir="+data), // named in its arguments
 		detached(data, "sleep", "600"),                                              // by where it works
 		detached("/", copied, "dev", "--listen=127.0.0.1:0", "--account-listen=127.0.0.1:0",
-			"--data-dir="+filepath.Join(data,
-				"dev")),
-		os.Rename(data, data+"-moved"), // which hides nothing
-	)
+			"--data-dir="+filepath.Join(data, "dev")),
+	); err != nil {
+		return err
+	}
+	// A bridge whose folder is gone before it runs would end by itself.
+	for _, at := range []string{data, filepath.Join(data, "dev")} {
+		for deadline := time.Now().Add(timeout); ; time.Sleep(20 * time.Millisecond) {
+			_, err := os.Stat(filepath.Join(at, control.SocketName))
+			if err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				return err
+			}
+		}
+	}
+	return os.Rename(data, data+"-moved") // which hides nothing
 }
 
 // start runs this binary as a run that leaves processes, until it says so.
