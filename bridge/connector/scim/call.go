@@ -335,6 +335,10 @@ func (l *limits) remaining() time.Duration {
 // acquire waits for its turn; the caller must call release. It does not wait
 // for what the deadline does not leave time for.
 func (l *limits) acquire(ctx context.Context) (release func(), err error) {
+	if ctx.Err() != nil { // it has waited for answers until now, and not for its turn
+		return nil, &FaultError{Cause: Unreachable, err: ctx.Err(),
+			Detail: "the directory behind the bridge did not answer in time"}
+	}
 	select {
 	case l.slots <- struct{}{}:
 		release = func() { <-l.slots }

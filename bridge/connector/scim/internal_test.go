@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"runtime"
@@ -9,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
@@ -160,4 +163,30 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// A request whose time is over was kept by answers that did not come, unless it ended while others had all slots.
+func TestWhatKeptARequestUntilItsTimeWasOver(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		left  time.Duration // when it comes for its slot
+		taken int           // of one slot
+		want  Cause
+	}{
+		"it is over, and a slot is free": {0, 0, Unreachable},
+		"it is over, and none is":        {0, 1, Unreachable},
+		"it ends while others have all":  {10 * time.Millisecond, 1, RateLimited},
+	} {
+		for range 50 { // a select takes either case if both are ready
+			ctx, cancel := context.WithTimeout(t.Context(), row.left)
+			l := &limits{slots: make(chan struct{}, 1), rate: rate.NewLimiter(rate.Inf, 1)}
+			for range row.taken {
+				l.slots <- struct{}{}
+			}
+			if _, err := l.acquire(ctx); CauseOf(err) != row.want {
+				t.Errorf("%s: %v, want %s", name, err, row.want)
+			}
+			cancel()
+		}
+	}
 }
