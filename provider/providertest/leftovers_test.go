@@ -15,8 +15,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 )
 
 // leaveVariable makes this binary a run that leaves processes behind: with
@@ -77,7 +75,7 @@ func leave(program string) error {
 	// A bridge whose folder is gone before it runs would end by itself.
 	for _, at := range []string{data, filepath.Join(data, "dev")} {
 		for deadline := time.Now().Add(timeout); ; time.Sleep(20 * time.Millisecond) {
-			_, err := os.Stat(filepath.Join(at, control.SocketName))
+			_, err := os.Stat(filepath.Join(at, "control.sock"))
 			if err == nil {
 				break
 			}

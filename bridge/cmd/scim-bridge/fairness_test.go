@@ -149,8 +149,12 @@ func TestAnAdministratorsProgramLeavesOthersTheirTurn(t *testing.T) {
 }
 
 const (
-	floodedPlaces    = 8
+	floodedPlaces    = 2
 	floodConnections = 64
+	// fairFlood is how many of the flood's requests there may be for each of another client's. It would be almost all
+	// connections if the other one waited behind them, and is the number of places otherwise, with what passes before
+	// a busy machine sends the next request.
+	fairFlood = floodConnections / 2
 )
 
 // leavesATurnTo floods while another one sends one request after the other, and fails if the flood gets many of its own
@@ -174,9 +178,9 @@ func (c *crowd) leavesATurnTo(quiet *crowd, meanwhile func()) {
 	each := float64(c.done.Load()-before) / asked
 	slices.Sort(took)
 	c.t.Logf("%.1f of the flood's requests for each of the quiet one's; p50 %s", each, took[asked/2])
-	if each > 3*floodedPlaces {
+	if each > fairFlood {
 		c.t.Errorf("the flood gets %.1f requests for each of another client's; more than %d means that it waits "+
-			"behind the flood", each, 3*floodedPlaces)
+			"behind the flood", each, fairFlood)
 	}
 	meanwhile()
 	stop()
