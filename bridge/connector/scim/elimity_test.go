@@ -119,7 +119,7 @@ type elimityResource struct {
 	revision          int
 }
 
-// shown is a copy: the library writes into what it is given.
+// shown is a copy: the library writes into what it is given, and reads it without the lock.
 func (e *elimityResources) shown(r *elimityResource) scim.Resource {
 	attributes := maps.Clone(r.attributes)
 	if e.groups != nil {
@@ -131,8 +131,9 @@ func (e *elimityResources) shown(r *elimityResource) scim.Resource {
 		}
 		attributes["groups"] = in
 	}
+	created, modified := r.created, r.modified
 	return scim.Resource{ID: r.id, Attributes: attributes, Meta: scim.Meta{
-		Created: &r.created, LastModified: &r.modified, Version: "v" + strconv.Itoa(r.revision),
+		Created: &created, LastModified: &modified, Version: "v" + strconv.Itoa(r.revision),
 	}}
 }
 
@@ -224,7 +225,7 @@ func (e *elimityResources) Delete(_ *http.Request, id string) error {
 	e.all = slices.Delete(e.all, i, i+1)
 	if e.groups != nil {
 		for _, g := range e.groups.all {
-			g.attributes["members"] = slices.DeleteFunc(membersOf(g.attributes),
+			g.attributes["members"] = slices.DeleteFunc(slices.Clone(membersOf(g.attributes)),
 				func(m any) bool { return valueOf(m) == id })
 		}
 	}
