@@ -154,7 +154,7 @@ const (
 	// fairFlood is how many of the flood's requests there may be for each of another client's. It would be almost all
 	// connections if the other one waited behind them, and is the number of places otherwise, with what passes before
 	// a busy machine sends the next request.
-	fairFlood = floodConnections / 2
+	fairFlood = 24
 )
 
 // leavesATurnTo floods while another one sends one request after the other, and fails if the flood gets many of its own
