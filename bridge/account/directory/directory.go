@@ -1,6 +1,8 @@
 package directory
 
 import (
+	"sync/atomic"
+
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
@@ -11,12 +13,15 @@ import (
 type Directory struct {
 	account *account.Account
 	signUps *httpkit.Limiter
+	limit   atomic.Pointer[knownLimit] // on suspensions, as it was last read
 }
 
 // New returns the account's directory. How many may sign up is counted by
 // each Directory for itself.
 func New(a *account.Account) *Directory {
-	return &Directory{account: a, signUps: newSignUpLimiter()}
+	d := &Directory{account: a, signUps: newSignUpLimiter()}
+	d.limit.Store(&knownLimit{Limit: suspensionLimit("")})
+	return d
 }
 
 // The codes of refusals that only the pages for people and the commands show: as text, and never as an answer of the

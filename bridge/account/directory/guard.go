@@ -32,32 +32,40 @@ func (d *Directory) withdraw(ctx context.Context, tx *store.Tx, kind string, n i
 	if n == 0 {
 		return 0, nil
 	}
-	text, _, err := tx.SuspensionLimit(ctx)
+	limit, withdrawn, err := d.withdrawn(ctx, tx, kind)
 	if err != nil {
 		return 0, err
 	}
-	limit := suspensionLimit(text)
 	if limit.Off {
 		return n, nil
 	}
-	now := d.account.Time()
-	withdrawn, err := tx.Withdrawn(ctx, kind, now.Add(-limit.Window))
-	if err != nil {
-		return 0, err
-	}
-	left := limit.Least - withdrawn.Recent
-	if left < n && limit.Percent > 0 {
-		present, err := tx.CountPresent(ctx, kind)
-		if err != nil {
-			return 0, err
-		}
-		left = limit.Allowed(present+withdrawn.Recent) - withdrawn.Recent
-	}
+	left := limit.Allowed(withdrawn.Present+withdrawn.Recent) - withdrawn.Recent
 	granted := min(n, max(0, left))
 	if granted == 0 {
 		return 0, nil
 	}
-	return granted, tx.AddWithdrawals(ctx, kind, now, withdrawn, granted)
+	return granted, tx.AddWithdrawals(ctx, kind, d.account.Time(), withdrawn, granted)
+}
+
+// withdrawn returns the limit, and what was withdrawn within its window. It asks for both at once, since the limit is
+// almost always that of the last time.
+func (d *Directory) withdrawn(
+	ctx context.Context, tx *store.Tx, kind string,
+) (limit suspension.Limit, w store.Withdrawals, err error) {
+	for known := d.limit.Load(); ; {
+		w, err = tx.Withdrawn(ctx, kind, d.account.Time().Add(-known.Window))
+		if err != nil || w.Limit == known.text {
+			return known.Limit, w, err
+		}
+		known = &knownLimit{text: w.Limit, Limit: suspensionLimit(w.Limit)}
+		d.limit.Store(known)
+	}
+}
+
+// A knownLimit is a limit with its text.
+type knownLimit struct {
+	suspension.Limit
+	text string
 }
 
 // newHold is a hold by the request under way.

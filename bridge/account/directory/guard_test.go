@@ -769,6 +769,33 @@ func TestRaisingTheLimitReleasesManyBatches(t *testing.T) {
 	}
 }
 
+// A limit counts over its own window from the first suspension on.
+func TestAnotherWindowCountsAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, before, after string
+		held                int
+	}{
+		{"a longer one", "max(1, 0%)/1h", "max(1, 0%)/24h", 1},
+		{"a shorter one", "max(1, 0%)/24h", "max(1, 0%)/1h", 0},
+		{"none before", "off", "max(0, 0%)/1h", 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDirectory(t)
+			people := d.staff(2)
+			d.limit(row.before)
+			d.active(people[0], false)
+			d.later(2 * time.Hour)
+			d.limit(row.after)
+			d.active(people[1], false)
+			if held := d.holds(); len(held) != row.held {
+				t.Errorf("held are %q, want %d", held, row.held)
+			}
+		})
+	}
+}
+
 // Two servers of one account count in its database.
 func TestTwoServersHaveOneLimit(t *testing.T) {
 	t.Parallel()

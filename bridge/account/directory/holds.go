@@ -223,16 +223,13 @@ func (d *Directory) raised(
 ) (map[string]bool, error) {
 	raised := make(map[string]bool)
 	for _, kind := range []string{store.Suspension, store.Removal} {
-		of, err := tx.CountPresent(ctx, kind)
-		if err != nil {
-			return nil, err
-		}
 		// As withdraw counts, so that it stays the same while holds are approved.
 		withdrawn, err := tx.Withdrawn(ctx, kind, d.account.Time().Add(-now.Window))
 		if err != nil {
 			return nil, err
 		}
-		if of += withdrawn.Recent; !before.Off && (now.Off || now.Allowed(of) > before.Allowed(of)) {
+		of := withdrawn.Present + withdrawn.Recent
+		if !before.Off && (now.Off || now.Allowed(of) > before.Allowed(of)) {
 			raised[kind] = true
 		}
 	}

@@ -437,13 +437,13 @@ func TestTheCountOfMembershipsFollows(t *testing.T) {
 		{"the group is adopted", func() { d.group("Inner", people[1].ID) }, 2},
 	} {
 		step.do()
-		var n int64
+		var w store.Withdrawals
 		err := d.Store.Read(t.Context(), func(ctx context.Context, tx *store.Tx) (err error) {
-			n, err = tx.CountPresent(ctx, store.Removal)
+			w, err = tx.Withdrawn(ctx, store.Removal, time.Time{})
 			return err
 		})
-		if err != nil || n != step.want {
-			t.Errorf("%s: %d memberships, %v; want %d", step.name, n, err, step.want)
+		if err != nil || w.Present != step.want {
+			t.Errorf("%s: %d memberships, %v; want %d", step.name, w.Present, err, step.want)
 		}
 		d.sound()
 	}

@@ -161,20 +161,33 @@ func (tx *Tx) RestoreMembership(ctx context.Context, h Hold) error {
 		h.GroupID, h.MemberID, h.ByScim)
 }
 
-// Withdrawals is how much of a kind was withdrawn.
+// Withdrawals is how much of a kind was withdrawn, and how much there is to withdraw.
 type Withdrawals struct {
 	Total  int64     // in all
 	Recent int64     // after the time that was asked for
 	Last   time.Time // zero if there were none
+	// Present is how many there are to suspend or to remove: managed members that are invited or in, and not suspended,
+	// or managed members of all groups; both with those that are held.
+	Present int64
+	Limit   string // the text of the limit on suspensions, which may be empty
 }
 
 // Withdrawn returns how many withdrawals of a kind there were in all, and after a time.
 func (tx *Tx) Withdrawn(ctx context.Context, kind string, after time.Time) (w Withdrawals, err error) {
-	w, _, err = One(ctx, tx, func(row Scanner) (w Withdrawals, err error) {
-		return w, row.Scan(&w.Total, &w.Recent, (*Time)(&w.Last))
-	}, `SELECT total_after, total_after - COALESCE((SELECT total_before FROM withdrawals
-			WHERE kind = ? AND time > ? ORDER BY time, total_after LIMIT 1), total_after), time
-		FROM withdrawals WHERE kind = ? ORDER BY time DESC, total_after DESC LIMIT 1`, kind, Micros(after), kind)
+	present, all := `people`, ` FROM withdrawals WHERE kind = 'suspension'`
+	if kind == Removal {
+		present, all = `held_removals + memberships`, ` FROM withdrawals WHERE kind = 'removal'`
+	}
+	last := all + ` ORDER BY time DESC, total_after DESC LIMIT 1`
+	var before int64
+	err = tx.QueryRow(ctx, `SELECT `+present+`, suspension_limit,
+			COALESCE((SELECT total_after`+last+`), 0), COALESCE((SELECT time`+last+`), 0),
+			COALESCE((SELECT total_before`+all+` AND time > ? ORDER BY time, total_after LIMIT 1), -1)
+		FROM access_counts, integration`, Micros(after)).
+		Scan(&w.Present, &w.Limit, &w.Total, (*Time)(&w.Last), &before)
+	if before >= 0 {
+		w.Recent = w.Total - before
+	}
 	return w, err
 }
 
@@ -189,17 +202,6 @@ func (tx *Tx) AddWithdrawals(ctx context.Context, kind string, at time.Time, bef
 	}
 	return tx.Send(ctx, `INSERT INTO withdrawals (kind, time, total_before, total_after) VALUES (?, ?, ?, ?)`,
 		kind, Micros(at), before.Total, before.Total+n)
-}
-
-// CountPresent returns how many there are to suspend or to remove: managed members
-// that are invited or in, and not suspended, or managed members of all groups; both
-// with those that are held.
-func (tx *Tx) CountPresent(ctx context.Context, kind string) (n int64, err error) {
-	query := `SELECT people FROM access_counts`
-	if kind == Removal {
-		query = `SELECT held_removals + memberships FROM access_counts`
-	}
-	return n, tx.QueryRow(ctx, query).Scan(&n)
 }
 
 // addHeld counts removals that are held from now on or, if negative, not any more.

@@ -83,12 +83,16 @@ type Leaving struct {
 // group may be large.
 func LeavingMembers(groupID string, scimIDs []string) Leaving {
 	in, ids := among(scimIDs)
+	isOne := ` IN (SELECT `
+	if len(scimIDs) == 1 { // it needs no table of its own, as for among
+		isOne = ` = (SELECT `
+	}
 	return Leaving{
 		people: `EXISTS (SELECT 1 FROM memberships s WHERE s.group_id = ? AND s.member_id = people.member_id) AND id` +
 			in,
-		memberships: `memberships.group_id = ? AND memberships.member_id IN (SELECT p.member_id FROM people p
+		memberships: `memberships.group_id = ? AND memberships.member_id` + isOne + `p.member_id FROM people p
 			WHERE p.id` + in + `)`,
-		nestings: `group_id = ? AND child_id IN (SELECT g.id FROM groups g WHERE g.scim_id` + in + `)`,
+		nestings: `group_id = ? AND child_id` + isOne + `g.id FROM groups g WHERE g.scim_id` + in + `)`,
 		args:     []any{groupID, ids},
 		most:     int64(len(scimIDs)),
 	}
@@ -129,10 +133,9 @@ func (tx *Tx) BumpLeaving(ctx context.Context, l Leaving, now time.Time) (some b
 	return affected(tx.Exec(ctx, query, args...))
 }
 
-// losers are the memberships of those that leave and have access to lose.
-func (l Leaving) losers() string {
-	return ` FROM memberships JOIN members m ON m.id = memberships.member_id
-		LEFT JOIN people person ON person.member_id = memberships.member_id
+// losers are the memberships of those that leave and have access to lose, with what is joined.
+func (l Leaving) losers(joined string) string {
+	return ` FROM memberships JOIN members m ON m.id = memberships.member_id` + joined + `
 		WHERE ` + l.memberships + ` AND NOT m.suspended AND m.state <> 'not_invited'`
 }
 
@@ -140,7 +143,7 @@ func (l Leaving) losers() string {
 // suspension is not held, and those whose suspension is.
 func (tx *Tx) CountLosers(ctx context.Context, l Leaving) (losers, held int64, err error) {
 	return losers, held, tx.QueryRow(ctx, `SELECT COALESCE(sum(CASE WHEN m.suspension_held THEN 0 ELSE 1 END), 0),
-		COALESCE(sum(CASE WHEN m.suspension_held THEN 1 ELSE 0 END), 0)`+l.losers(), l.args...).Scan(&losers, &held)
+		COALESCE(sum(CASE WHEN m.suspension_held THEN 1 ELSE 0 END), 0)`+l.losers(""), l.args...).Scan(&losers, &held)
 }
 
 // numberedID begins the id of a hold of many at once, which are listed by their ids.
@@ -157,7 +160,8 @@ func (tx *Tx) HoldLosers(ctx context.Context, l Leaving, but int64, h Hold) (int
 			SELECT memberships.member_id, memberships.group_id, memberships.by_scim, m.suspension_held AS attached,
 				COALESCE(person.id, '') AS person_id, COALESCE(person.user_name, m.last_user_name, '') AS user_name,
 				row_number() OVER (PARTITION BY m.suspension_held
-					ORDER BY COALESCE(person.position, 0), m.id) AS place`+l.losers()+`) AS leaving
+					ORDER BY COALESCE(person.position, 0), m.id) AS place`+
+		l.losers(` LEFT JOIN people person ON person.member_id = memberships.member_id`)+`) AS leaving
 		WHERE attached OR place > ?`,
 		slices.Concat(
 			[]any{h.ID, Micros(h.Since), Micros(h.Made), h.RequestID, h.Client, h.IdP}, l.args, []any{but},
