@@ -3,10 +3,12 @@
 package examples
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -14,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,20 +42,25 @@ type ingress struct {
 	target  func() *url.URL
 
 	mu       sync.Mutex
-	people   map[string]string // names of those whose creation was acknowledged, by id
-	leaving  map[string]bool   // ids that somebody has asked to delete
+	people   map[string]string   // names of those whose creation was acknowledged, by id
+	members  map[membership]bool // those that were acknowledged, and that nobody has asked to end since
+	leaving  map[string]bool     // ids that somebody has asked to delete
 	statuses map[int]int
 	strange  []string // answers that are neither right nor to be repeated
 	written  atomic.Int64
 	lost     atomic.Int64 // connections
 }
 
+// A membership is of a person in a group, by their ids.
+type membership struct{ group, person string }
+
 func newIngress(t *testing.T, ca *certificates.CA, target func() string) *ingress {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca.PEM)
 	i := &ingress{
-		people: make(map[string]string), leaving: make(map[string]bool), statuses: make(map[int]int),
+		people: make(map[string]string), members: make(map[membership]bool), leaving: make(map[string]bool),
+		statuses: make(map[int]int),
 		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		}},
@@ -93,10 +101,8 @@ func newIngress(t *testing.T, ca *certificates.CA, target func() string) *ingres
 	listener := listen(t)
 	server := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodDelete {
-				i.mu.Lock()
-				i.leaving[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]] = true
-				i.mu.Unlock()
+			if err := i.noteRequest(r); err != nil {
+				return // the client has gone
 			}
 			proxy.ServeHTTP(w, r)
 		}),
@@ -107,6 +113,52 @@ func newIngress(t *testing.T, ca *certificates.CA, target func() string) *ingres
 	t.Cleanup(func() { server.Close() })
 	i.address = "https://" + listener.Addr().String()
 	return i
+}
+
+// noteRequest keeps account of what a request may end, whether or not it is acknowledged.
+func (i *ingress) noteRequest(r *http.Request) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Body, _ = r.GetBody()
+	id := path.Base(r.URL.Path)
+	_, others := splitOperations(body)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if r.Method == http.MethodDelete {
+		i.leaving[id] = true
+	}
+	for m := range i.members {
+		if m.group == id && (r.Method == http.MethodPut || strings.Contains(others, m.person)) {
+			delete(i.members, m)
+		}
+	}
+	return nil
+}
+
+// splitOperations returns the ids of the people that a PATCH adds to a group, and the text of its other operations.
+func splitOperations(body []byte) (added []string, others string) {
+	var patch struct{ Operations []json.RawMessage }
+	_ = json.Unmarshal(body, &patch) // which a recorded exchange may have without any
+	for _, text := range patch.Operations {
+		var operation struct {
+			Op, Path string
+			Value    json.RawMessage
+		}
+		var values []struct{ Value string }
+		err := json.Unmarshal(text, &operation)
+		if err != nil || !strings.EqualFold(operation.Op, "add") || operation.Path != "members" ||
+			json.Unmarshal(operation.Value, &values) != nil {
+			others += string(text)
+			continue
+		}
+		for _, v := range values {
+			added = append(added, v.Value)
+		}
+	}
+	return added, others
 }
 
 // note keeps account of an answer.
@@ -138,6 +190,20 @@ func (i *ingress) note(resp *http.Response) error {
 			return err
 		}
 		i.people[made.ID] = made.UserName
+	}
+	if resp.StatusCode/100 == 2 && r.Method == http.MethodPatch && strings.Contains(r.URL.Path, "/Groups/") {
+		sent, err := r.GetBody()
+		if err != nil {
+			return err
+		}
+		body, err := io.ReadAll(sent)
+		if err != nil {
+			return err
+		}
+		added, _ := splitOperations(body)
+		for _, person := range added {
+			i.members[membership{path.Base(r.URL.Path), person}] = true
+		}
 	}
 	return nil
 }
@@ -185,12 +251,16 @@ func (p *production) faults(t *testing.T) {
 	}
 	stop()
 	playing.Wait()
+	t.Logf("%s: %d changes acknowledged, %d connections lost, answers by status %v",
+		time.Since(begun).Round(time.Second), p.front.written.Load(), p.front.lost.Load()-before, p.front.statuses)
+	p.check(t)                      // before anybody makes again what is missing
 	for _, idp := range providers { // each finds its company, and every answer is right
 		p.play(t, idp, false)
 	}
-	p.check(t)
-	t.Logf("%s: %d changes acknowledged, %d connections lost, answers by status %v",
-		time.Since(begun).Round(time.Second), p.front.written.Load(), p.front.lost.Load()-before, p.front.statuses)
+	slices.Sort(p.front.strange)
+	if len(p.front.strange) > 0 {
+		t.Errorf("answers that are neither right nor to be repeated: %q", slices.Compact(p.front.strange))
+	}
 }
 
 // play plays an identity provider. While pods are lost, an answer may be right for a request that was sent again: a
@@ -283,6 +353,7 @@ func (p *production) check(t *testing.T) {
 			t.Errorf("%s is there %d times", name, times)
 		}
 	}
+	p.checkMembers(t)
 	p.front.mu.Lock()
 	defer p.front.mu.Unlock()
 	checked := 0
@@ -298,10 +369,39 @@ func (p *production) check(t *testing.T) {
 	if checked < 100 {
 		t.Errorf("%d people prove nothing", checked)
 	}
-	slices.Sort(p.front.strange)
-	if len(p.front.strange) > 0 {
-		t.Errorf("answers that are neither right nor to be repeated: %q", slices.Compact(p.front.strange))
-	}
 	t.Logf("%d people were acknowledged and are there; account check: %s", checked, p.cluster.Kubectl("-n", "scim",
 		"exec", "deployment/account", "--", "scim-bridge", "account", "check"))
+}
+
+// checkMembers compares the members of groups with those that were acknowledged.
+func (p *production) checkMembers(t *testing.T) {
+	t.Helper()
+	p.front.mu.Lock()
+	want := make(map[string][]string) // people by group
+	for m := range p.front.members {
+		if !p.front.leaving[m.group] && !p.front.leaving[m.person] {
+			want[m.group] = append(want[m.group], m.person)
+		}
+	}
+	p.front.mu.Unlock()
+	checked := 0
+	for id, people := range want {
+		status, group := p.request(t, http.MethodGet, "/Groups/"+id, "")
+		there := make(map[string]bool)
+		list, _ := group["members"].([]any)
+		for _, item := range list {
+			member, _ := item.(map[string]any)
+			there[fmt.Sprint(member["value"])] = true
+		}
+		for _, person := range people {
+			checked++
+			if !there[person] {
+				t.Errorf("%s was acknowledged as a member of the group %s, which is %d %v", person, id, status, group)
+			}
+		}
+	}
+	if checked < 100 {
+		t.Errorf("%d members prove nothing", checked)
+	}
+	t.Logf("%d members of %d groups were acknowledged and are there", checked, len(want))
 }
