@@ -208,9 +208,17 @@ func (i *ingress) note(resp *http.Response) error {
 	return nil
 }
 
+// created returns how many creations were acknowledged.
+func (i *ingress) created() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.statuses[http.StatusCreated]
+}
+
 // faults loads the installation as four identity providers at once, while its pods are lost in turn.
 func (p *production) faults(t *testing.T) {
 	long, _ := time.ParseDuration(os.Getenv(faultsFor))
+	p.replicate(t)
 	before := p.front.lost.Load()
 	ctx, stop := context.WithCancel(t.Context())
 	providers := []string{"entra", "okta", "google", "onelogin"}
@@ -235,9 +243,12 @@ func (p *production) faults(t *testing.T) {
 			{"a bridge is killed", p.killed("scim-bridge")},
 			{"an account server is deleted", p.deleted("account")},
 			{"the database server is deleted", p.deleted("postgresql")},
+			{"the standby is deleted", p.deleted("standby")},
+			{"the database server is lost, and the standby takes over", p.failOver},
 			{"the account servers are rolled out", func(int) {
 				p.cluster.Kubectl("-n", "scim", "rollout", "restart", "deployment/account")
 			}},
+			{"one of each is lost at once", p.loseOneOfEach},
 		} {
 			at, written := time.Now(), p.front.written.Load()
 			fault.do(round)
@@ -251,8 +262,9 @@ func (p *production) faults(t *testing.T) {
 	}
 	stop()
 	playing.Wait()
-	t.Logf("%s: %d changes acknowledged, %d connections lost, answers by status %v",
-		time.Since(begun).Round(time.Second), p.front.written.Load(), p.front.lost.Load()-before, p.front.statuses)
+	t.Logf("%s: %d changes acknowledged, %d connections lost, %d times a standby took over, answers by status %v",
+		time.Since(begun).Round(time.Second), p.front.written.Load(), p.front.lost.Load()-before, p.losses,
+		p.front.statuses)
 	p.check(t)                      // before anybody makes again what is missing
 	for _, idp := range providers { // each finds its company, and every answer is right
 		p.play(t, idp, false)
@@ -334,8 +346,14 @@ func (p *production) killed(kind string) func(int) {
 	}
 }
 
-// pod returns the name of a running pod of a kind.
+// pod returns the name of a running pod of a kind. The database server, and its standby, are one each.
 func (p *production) pod(kind string, number int) string {
+	switch kind {
+	case "postgresql":
+		return p.servers[0] + "-0"
+	case "standby":
+		return p.servers[1] + "-0"
+	}
 	names := strings.Fields(p.cluster.Kubectl("-n", "scim", "get", "pods", "-l", "app.kubernetes.io/name="+kind,
 		"--field-selector=status.phase=Running", "-o", "jsonpath={.items[*].metadata.name}"))
 	if len(names) == 0 {

@@ -41,6 +41,9 @@ type production struct {
 	account *ingress
 	blocks  map[string][]block // of the guide, by heading
 	token   string             // the bearer token
+	servers []string           // the database's StatefulSets: the one that takes writes, and its standby
+	volumes map[string]string  // folders, by the names of the volumes
+	losses  int                // how often a standby took over
 }
 
 func newProduction(t *testing.T) *production {
@@ -48,6 +51,7 @@ func newProduction(t *testing.T) *production {
 	cluster := kubernetes.Start(t)
 	p := &production{
 		t: t, cluster: cluster, ca: certificates.NewCA(t), w: newWorkspace(t), blocks: make(map[string][]block),
+		servers: []string{"postgresql"}, volumes: make(map[string]string),
 	}
 	p.front = newIngress(t, p.ca, func() string { return "http://" + p.service("scim-bridge") + ":80" })
 	p.account = newIngress(t, p.ca, func() string { return "https://" + p.service("account") + ":8600" })
@@ -71,8 +75,8 @@ func newProduction(t *testing.T) *production {
 	} {
 		p.define(definition.group, definition.version, definition.kind, definition.plural)
 	}
-	p.makeVolume("data", "postgresql")
-	p.makeVolume("backup", "account-backup")
+	p.makeVolume("postgresql", "data-postgresql-0")
+	p.makeVolume("account-backup", "account-backup")
 	p.w.env = append(p.w.env, "KUBECONFIG="+cluster.Kubeconfig,
 		"SSL_CERT_FILE="+filepath.Join(p.w.dir, "authority.pem"),
 		"PATH="+filepath.Join(p.w.dir, "bin")+":"+providertest.Installation(t)+":"+providertest.Path(t))
@@ -218,7 +222,7 @@ func (p *production) define(group, version, kind, plural string) {
 }
 
 // makeVolume makes a volume for a claim, in the place of a StorageClass.
-func (p *production) makeVolume(name, label string) {
+func (p *production) makeVolume(name, claim string) {
 	p.t.Helper()
 	folder := p.t.TempDir()
 	// The kubelet gives no folder of the node to a pod's group.
@@ -230,9 +234,9 @@ func (p *production) makeVolume(name, label string) {
 			p.t.Fatal(err)
 		}
 	}
-	claim := map[string]string{"data": "data-postgresql-0", "backup": "account-backup"}[name]
+	p.volumes[name] = folder
 	p.cluster.Apply(map[string]any{
-		"apiVersion": "v1", "kind": "PersistentVolume", "metadata": map[string]string{"name": label},
+		"apiVersion": "v1", "kind": "PersistentVolume", "metadata": map[string]string{"name": name},
 		"spec": map[string]any{
 			"capacity": map[string]string{"storage": "20Gi"}, "accessModes": []string{"ReadWriteOnce"},
 			"hostPath": map[string]string{"path": folder, "type": "Directory"},
@@ -464,7 +468,11 @@ func (p *production) restore(t *testing.T) {
 // await waits until every pod is ready.
 func (p *production) await(t *testing.T) {
 	t.Helper()
-	for _, kind := range []string{"statefulset/postgresql", "deployment/account", "deployment/scim-bridge"} {
+	kinds := []string{"deployment/account", "deployment/scim-bridge"}
+	for _, name := range p.servers {
+		kinds = append(kinds, "statefulset/"+name)
+	}
+	for _, kind := range kinds {
 		p.cluster.Await(kind, func() bool {
 			_, err := p.cluster.Try("-n", "scim", "rollout", "status", kind, "--timeout=50s")
 			return err == nil

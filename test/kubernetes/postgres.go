@@ -64,7 +64,7 @@ func (c *Cluster) LoadPostgres() string {
 		}
 	}
 	for _, program := range []string{
-		"postgres", "initdb", "pg_ctl", "psql", "pg_dump", "pg_restore", "pg_isready",
+		"postgres", "initdb", "pg_ctl", "psql", "pg_dump", "pg_restore", "pg_isready", "pg_basebackup",
 	} {
 		c.copyProgram(base, filepath.Join(bin, program), filepath.Join(bin, program))
 	}
