@@ -45,6 +45,7 @@ type ingress struct {
 	people   map[string]string   // names of those whose creation was acknowledged, by id
 	members  map[membership]bool // those that were acknowledged, and that nobody has asked to end since
 	leaving  map[string]bool     // ids that somebody has asked to delete
+	gone     map[string]bool     // ids of people whose deletion was acknowledged
 	statuses map[int]int
 	strange  []string // answers that are neither right nor to be repeated
 	written  atomic.Int64
@@ -60,7 +61,7 @@ func newIngress(t *testing.T, ca *certificates.CA, target func() string) *ingres
 	roots.AppendCertsFromPEM(ca.PEM)
 	i := &ingress{
 		people: make(map[string]string), members: make(map[membership]bool), leaving: make(map[string]bool),
-		statuses: make(map[int]int),
+		gone: make(map[string]bool), statuses: make(map[int]int),
 		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		}},
@@ -190,6 +191,11 @@ func (i *ingress) note(resp *http.Response) error {
 			return err
 		}
 		i.people[made.ID] = made.UserName
+		delete(i.gone, made.ID)
+	}
+	if resp.StatusCode == http.StatusNoContent && r.Method == http.MethodDelete &&
+		strings.Contains(r.URL.Path, "/Users/") {
+		i.gone[path.Base(r.URL.Path)] = true
 	}
 	if resp.StatusCode/100 == 2 && r.Method == http.MethodPatch && strings.Contains(r.URL.Path, "/Groups/") {
 		sent, err := r.GetBody()
@@ -231,6 +237,7 @@ func (p *production) faults(t *testing.T) {
 			}
 		})
 	}
+	playing.Go(func() { p.hire(ctx, t) })
 	begun := time.Now()
 	for round := 0; round == 0 || time.Since(begun) < long; round++ {
 		for _, fault := range []struct {
@@ -272,6 +279,20 @@ func (p *production) faults(t *testing.T) {
 	slices.Sort(p.front.strange)
 	if len(p.front.strange) > 0 {
 		t.Errorf("answers that are neither right nor to be repeated: %q", slices.Compact(p.front.strange))
+	}
+}
+
+// hire creates people who stay, one after the other, so that some were acknowledged just before each fault. Providers
+// meet their companies again in each run, and create few.
+func (p *production) hire(ctx context.Context, t *testing.T) {
+	next := time.NewTicker(500 * time.Millisecond)
+	defer next.Stop()
+	for n := 0; ctx.Err() == nil && !t.Failed(); n++ {
+		status, answer := p.request(t, http.MethodPost, "/Users", newPerson(fmt.Sprintf("%d@stay.example.com", n)))
+		if status != http.StatusCreated && status != http.StatusConflict { // of a request that was sent again
+			t.Errorf("creating a person is answered with %d %v", status, answer)
+		}
+		<-next.C
 	}
 }
 
@@ -384,11 +405,17 @@ func (p *production) check(t *testing.T) {
 			t.Errorf("%s (%s) was acknowledged, and is not there", name, id)
 		}
 	}
-	if checked < 100 {
-		t.Errorf("%d people prove nothing", checked)
+	for id := range p.front.gone {
+		if there[id] > 0 {
+			t.Errorf("%s is there, and its deletion was acknowledged", id)
+		}
 	}
-	t.Logf("%d people were acknowledged and are there; account check: %s", checked, p.cluster.Kubectl("-n", "scim",
-		"exec", "deployment/account", "--", "scim-bridge", "account", "check"))
+	if checked < 100 || len(p.front.gone) < 100 {
+		t.Errorf("%d people, and %d who were deleted, prove nothing", checked, len(p.front.gone))
+	}
+	t.Logf("%d people were acknowledged and are there, and %d were deleted; account check: %s", checked,
+		len(p.front.gone), p.cluster.Kubectl("-n", "scim",
+			"exec", "deployment/account", "--", "scim-bridge", "account", "check"))
 }
 
 // checkMembers compares the members of groups with those that were acknowledged.

@@ -507,10 +507,13 @@ func (p *production) request(t *testing.T, method, path, body string) (status in
 	}
 }
 
+func newPerson(name string) string {
+	return fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":%q,"active":true}`, name)
+}
+
 func (p *production) create(t *testing.T, name string) {
 	t.Helper()
-	status, answer := p.request(t, http.MethodPost, "/Users", fmt.Sprintf(
-		`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":%q,"active":true}`, name))
+	status, answer := p.request(t, http.MethodPost, "/Users", newPerson(name))
 	if status != http.StatusCreated {
 		t.Fatalf("creating %s is answered with %d %v", name, status, answer)
 	}
