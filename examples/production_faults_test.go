@@ -282,13 +282,16 @@ func (p *production) faults(t *testing.T) {
 	}
 }
 
+// staying ends the names of people who stay.
+const staying = "@stay.example.com"
+
 // hire creates people who stay, one after the other, so that some were acknowledged just before each fault. Providers
 // meet their companies again in each run, and create few.
 func (p *production) hire(ctx context.Context, t *testing.T) {
 	next := time.NewTicker(500 * time.Millisecond)
 	defer next.Stop()
 	for n := 0; ctx.Err() == nil && !t.Failed(); n++ {
-		status, answer := p.request(t, http.MethodPost, "/Users", newPerson(fmt.Sprintf("%d@stay.example.com", n)))
+		status, answer := p.request(t, http.MethodPost, "/Users", newPerson(fmt.Sprintf("%d"+staying, n)))
 		if status != http.StatusCreated && status != http.StatusConflict { // of a request that was sent again
 			t.Errorf("creating a person is answered with %d %v", status, answer)
 		}
@@ -355,6 +358,9 @@ func (p *production) killed(kind string) func(int) {
 		id := p.cluster.Kubectl("-n", "scim", "get", "pod", name, "-o",
 			"jsonpath={.status.containerStatuses[0].containerID}")
 		_, container, _ := strings.Cut(id, "://")
+		if kind == "account" {
+			p.kills++
+		}
 		kill := exec.CommandContext(p.t.Context(), "ctr", "-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", container)
 		if out, err := kill.CombinedOutput(); err != nil {
 			p.t.Fatalf("%v: %s", err, out)
@@ -393,6 +399,7 @@ func (p *production) check(t *testing.T) {
 		}
 	}
 	p.checkMembers(t)
+	p.checkMails(t)
 	p.front.mu.Lock()
 	defer p.front.mu.Unlock()
 	checked := 0
@@ -416,6 +423,50 @@ func (p *production) check(t *testing.T) {
 	t.Logf("%d people were acknowledged and are there, and %d were deleted; account check: %s", checked,
 		len(p.front.gone), p.cluster.Kubectl("-n", "scim",
 			"exec", "deployment/account", "--", "scim-bridge", "account", "check"))
+}
+
+// checkMails compares the mails with the people who stay: one for each. The mail of an account server that was killed
+// comes after the end of its lease, for which the test does not wait, or again with the same id.
+func (p *production) checkMails(t *testing.T) {
+	t.Helper()
+	var stay []string
+	p.front.mu.Lock()
+	for _, name := range p.front.people {
+		if strings.HasSuffix(name, staying) {
+			stay = append(stay, name)
+		}
+	}
+	p.front.mu.Unlock()
+	var got map[string]map[string]int // how often a mail came, by recipient and id
+	lacking, again := 0, 0
+	p.cluster.Await("the mails", func() bool {
+		got, lacking, again = make(map[string]map[string]int), 0, 0
+		for _, m := range p.mails.Mails() {
+			to := strings.Trim(strings.TrimPrefix(m.To, "TO:"), "<>")
+			if got[to] == nil {
+				got[to] = make(map[string]int)
+			}
+			if got[to][m.Header("Message-ID")]++; got[to][m.Header("Message-ID")] > 1 {
+				again++
+			}
+		}
+		for _, name := range stay {
+			if len(got[name]) == 0 {
+				lacking++
+			}
+		}
+		return lacking <= p.kills
+	})
+	for _, name := range stay {
+		if len(got[name]) > 1 {
+			t.Errorf("%s got %d invitations: %v", name, len(got[name]), got[name])
+		}
+	}
+	if again > p.kills {
+		t.Errorf("%d mails came again, and %d account servers were killed", again, p.kills)
+	}
+	t.Logf("%d people were invited, and %d have a mail that waits for the end of a lease; %d mails came again, and %d "+
+		"account servers were killed", len(stay)-lacking, lacking, again, p.kills)
 }
 
 // checkMembers compares the members of groups with those that were acknowledged.

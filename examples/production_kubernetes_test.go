@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/smtp/smtptest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 	"github.com/scimbridge/terraform-provider-scimbridge/test/certificates"
 	"github.com/scimbridge/terraform-provider-scimbridge/test/kubernetes"
@@ -29,9 +30,10 @@ import (
 
 // production is the installation of examples/production in a cluster: the guide's blocks as they are printed, with the
 // example's files. Other than printed are images, the network of the pods, volumes, which somebody has made before,
-// and the public addresses, at which the test is the Ingress. What the cluster has not is stood in for: cert-manager's
-// controller by the test, and the definitions of its resources, of Traefik's and of the Prometheus operator's by ones
-// that take anything. Nothing here enforces NetworkPolicies: the API server has validated them.
+// the public addresses, at which the test is the Ingress, and the mail server's. What the cluster has not is stood in
+// for: cert-manager's controller and the mail server by the test, and the definitions of its resources, of Traefik's
+// and of the Prometheus operator's by ones that take anything. Nothing here enforces NetworkPolicies: the API server
+// has validated them.
 type production struct {
 	t       *testing.T
 	cluster *kubernetes.Cluster
@@ -41,9 +43,11 @@ type production struct {
 	account *ingress
 	blocks  map[string][]block // of the guide, by heading
 	token   string             // the bearer token
-	servers []string           // the database's StatefulSets: the one that takes writes, and its standby
-	volumes map[string]string  // folders, by the names of the volumes
-	losses  int                // how often a standby took over
+	mails   *smtptest.Server
+	servers []string          // the database's StatefulSets: the one that takes writes, and its standby
+	volumes map[string]string // folders, by the names of the volumes
+	losses  int               // how often a standby took over
+	kills   int               // how many account servers were killed, which may have sent a mail
 }
 
 func newProduction(t *testing.T) *production {
@@ -55,10 +59,21 @@ func newProduction(t *testing.T) *production {
 	}
 	p.front = newIngress(t, p.ca, func() string { return "http://" + p.service("scim-bridge") + ":80" })
 	p.account = newIngress(t, p.ca, func() string { return "https://" + p.service("account") + ":8600" })
+	pair, err := tls.X509KeyPair(p.ca.Issue("", "", kubernetes.Node))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.mails = smtptest.Serve(t, listen(t), &tls.Config{
+		Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12,
+	})
 	p.copyFiles(strings.NewReplacer(
 		"docker.io/library/postgres:17-bookworm", cluster.LoadPostgres(),
 		"ghcr.io/scimbridge/scim-bridge:0.1.0", cluster.Image,
 		"10.42.0.0/16", kubernetes.Pods,
+		"# SCIMBRIDGE_SMTP_URL: smtp://scimbridge@smtp.example.com:587", "SCIMBRIDGE_SMTP_URL: smtp://"+p.mails.Address,
+		"# SCIMBRIDGE_SMTP_PASSWORD_FILE: /run/secrets/smtp/password",
+		"SCIMBRIDGE_SMTP_CA_FILE: /run/secrets/tls/ca.crt",
+		"# SCIMBRIDGE_MAIL_FROM", "SCIMBRIDGE_MAIL_FROM",
 	))
 	p.readGuide(strings.NewReplacer(
 		"ghcr.io/scimbridge/scim-bridge@sha256:...", cluster.Image,

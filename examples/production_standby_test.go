@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// toPrimary is how to connect to the server that takes writes.
-const toPrimary = "host=postgresql.scim.svc sslmode=verify-full sslrootcert=/run/secrets/tls/ca.crt"
+// toPrimary is how to connect to the server that takes writes. Before the Service leads to it, an attempt ends nowhere,
+// and TCP alone gives it up after two minutes.
+const toPrimary = "host=postgresql.scim.svc sslmode=verify-full sslrootcert=/run/secrets/tls/ca.crt connect_timeout=5"
 
 // asPostgres is what a standby adds to it.
 const asPostgres = " user=postgres passfile=/var/lib/postgresql/data/password"
@@ -159,6 +160,7 @@ func (p *production) loseOneOfEach(round int) {
 		p.cluster.Kubectl("-n", "scim", "delete", "pod", p.pod(kind, round), "--force", "--grace-period=0",
 			"--wait=false")
 	}
+	p.kills++
 	p.failOver(round)
 }
 

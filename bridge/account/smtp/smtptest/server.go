@@ -23,7 +23,7 @@ const (
 // line as it came, "connect" before the greeting, and "." at the end of a mail. The session counts from 1.
 type Answer func(session int, command string) string
 
-// A Server is a mail server on this machine.
+// A Server is a mail server.
 type Server struct {
 	Address string
 
@@ -53,13 +53,19 @@ func (m Mail) Header(name string) string {
 	return ""
 }
 
-// New starts a server, which offers STARTTLS if it has a certificate, and other extensions.
+// New starts a server on the loopback interface, as Serve does.
 func New(t testing.TB, certificate *tls.Config, offers ...string) *Server {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return Serve(t, l, certificate, offers...)
+}
+
+// Serve starts a server at a listener. It offers STARTTLS if it has a certificate, and other extensions.
+func Serve(t testing.TB, l net.Listener, certificate *tls.Config, offers ...string) *Server {
+	t.Helper()
 	s := &Server{Address: l.Addr().String(), t: t, listener: l, tls: certificate, offers: offers,
 		open: make(map[net.Conn]bool)}
 	var serving sync.WaitGroup
