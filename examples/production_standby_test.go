@@ -173,16 +173,45 @@ func (p *production) lose(name string) {
 	id := p.cluster.Kubectl("-n", "scim", "get", "pod", pod, "-o",
 		`jsonpath={.status.containerStatuses[?(@.name=="postgresql")].containerID}`)
 	_, container, _ := strings.Cut(id, "://")
-	// The kubelet asks it to end, which it would do in good order, and kills it a second later.
+	first := p.process(container)
+	// The kubelet asks a pod that is deleted to end, which it would do in good order: it is stopped before, and killed
+	// after.
 	out, err := exec.CommandContext(p.t.Context(), "ctr", "-n", "k8s.io", "tasks", "kill", "--all", "-s", "SIGSTOP",
 		container).CombinedOutput()
 	if err != nil {
 		p.t.Fatalf("%v: %s", err, out)
 	}
-	p.cluster.Kubectl("-n", "scim", "delete", "pod", pod, "--grace-period=1", "--wait=true")
+	p.cluster.Kubectl("-n", "scim", "delete", "pod", pod, "--grace-period=1", "--wait=false")
+	// By its process: containerd may wait two minutes for one that was begun in the container, and is stopped, too.
+	if err := first.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.cluster.Await(pod+" to be gone", func() bool {
+		_, err := p.cluster.Try("-n", "scim", "get", "pod", pod)
+		return err != nil && strings.Contains(err.Error(), "NotFound")
+	})
 	p.cluster.Kubectl("-n", "scim", "delete", "pvc", "data-"+pod)
 	p.cluster.Kubectl("delete", "pv", name)
 	if err := os.RemoveAll(p.volumes[name]); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// process is the first process of a container, with which all others end.
+func (p *production) process(container string) *os.Process {
+	p.t.Helper()
+	out, err := exec.CommandContext(p.t.Context(), "ctr", "-n", "k8s.io", "tasks", "ls").CombinedOutput()
+	if err != nil {
+		p.t.Fatalf("%v: %s", err, out)
+	}
+	_, line, _ := strings.Cut(string(out), container)
+	var pid int
+	if _, err := fmt.Sscan(line, &pid); err != nil {
+		p.t.Fatalf("there is no process of %s in %s: %v", container, out, err)
+	}
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return process
 }
