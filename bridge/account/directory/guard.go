@@ -70,7 +70,7 @@ type knownLimit struct {
 
 // newHold is a hold by the request under way.
 func (d *Directory) newHold(ctx context.Context, tx *store.Tx) (store.Hold, error) {
-	_, idp, err := tx.SuspensionLimit(ctx)
+	idp, err := tx.IdP(ctx)
 	if err != nil {
 		return store.Hold{}, err
 	}

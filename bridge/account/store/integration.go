@@ -36,10 +36,9 @@ func (tx *Tx) Integration(ctx context.Context) (i Integration, err error) {
 	return i, err
 }
 
-// SuspensionLimit returns the text of the limit on suspensions, which may be empty,
-// and the name of the identity provider.
-func (tx *Tx) SuspensionLimit(ctx context.Context) (limit, idp string, err error) {
-	return limit, idp, tx.QueryRow(ctx, `SELECT suspension_limit, idp FROM integration`).Scan(&limit, &idp)
+// IdP returns the name of the identity provider.
+func (tx *Tx) IdP(ctx context.Context) (idp string, err error) {
+	return idp, tx.QueryRow(ctx, `SELECT idp FROM integration`).Scan(&idp)
 }
 
 // UnreleasedLimit returns the limit for which holds were released last and the one
